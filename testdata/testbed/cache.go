@@ -1,0 +1,52 @@
+// Package testbed brings up real container runtimes for tests, benchmarks and
+// the demo: private daemons in folders of their own, from binaries that
+// fetch.sh keeps in a cache. Nothing of the machine's own is touched.
+package testbed
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// The folders of the cache, as fetch.sh names them.
+const (
+	containerd1Dir = "containerd-1.6.20"
+	containerd2Dir = "containerd-2.1.9"
+	dockerDir      = "docker-26.1.5"
+)
+
+// CacheDir is where fetch.sh keeps what it got.
+func CacheDir() string {
+	if dir := os.Getenv("AMBER_TESTBED_CACHE"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/root"
+	}
+	return filepath.Join(home, ".cache", "amber-testbed")
+}
+
+// Source is the folder of this package, where fetch.sh is.
+func Source() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(file)
+}
+
+// Fetch gets what is not cached yet: "containerd1", "containerd2", "docker".
+func Fetch(what ...string) error {
+	script := os.Getenv("AMBER_TESTBED_FETCH")
+	if script == "" {
+		script = filepath.Join(Source(), "fetch.sh")
+	}
+	out, err := exec.Command(script, what...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("fetching %v: %w\n%s", what, err, out)
+	}
+	return nil
+}
+
+func binDir(name string) string { return filepath.Join(CacheDir(), name, "bin") }

@@ -1,0 +1,85 @@
+package testbed
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// CGroup2 is where the unified hierarchy is mounted, empty where it is not.
+func CGroup2() string {
+	for _, dir := range []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"} {
+		if _, err := os.Stat(dir + "/cgroup.controllers"); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// hierarchies lists the mount points of all cgroup hierarchies.
+func hierarchies() []string {
+	f, err := os.Open("/proc/self/mounts")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var dirs []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		fields := strings.Fields(s.Text())
+		if len(fields) > 2 && (fields[2] == "cgroup" || fields[2] == "cgroup2") {
+			dirs = append(dirs, fields[1])
+		}
+	}
+	return dirs
+}
+
+// thaw sets going what stands still in the cgroup /namespace and below.
+func thaw(namespace string) {
+	eachCGroup(namespace, func(dir string) {
+		_ = os.WriteFile(dir+"/freezer.state", []byte("THAWED"), 0)
+		_ = os.WriteFile(dir+"/cgroup.freeze", []byte("0"), 0)
+	})
+}
+
+// killAll sends SIGKILL to every process in the cgroup /namespace and below.
+func killAll(namespace string) {
+	eachCGroup(namespace, func(dir string) {
+		procs, _ := os.ReadFile(dir + "/cgroup.procs")
+		for _, line := range strings.Fields(string(procs)) {
+			if pid, err := strconv.Atoi(line); err == nil && pid > 1 {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	})
+}
+
+// removeCGroups removes the cgroup /namespace and all below it, deepest first.
+func removeCGroups(namespace string) {
+	var dirs []string
+	eachCGroup(namespace, func(dir string) { dirs = append(dirs, dir) })
+	for i := len(dirs) - 1; i >= 0; i-- {
+		_ = os.Remove(dirs[i])
+	}
+}
+
+func eachCGroup(namespace string, visit func(dir string)) {
+	if !strings.HasPrefix(namespace, namespacePrefix) {
+		return // never anything that is not ours
+	}
+	for _, root := range hierarchies() {
+		_ = filepath.WalkDir(filepath.Join(root, namespace), func(path string, d fs.DirEntry, err error) error {
+			if err != nil && !errors.Is(err, fs.ErrPermission) {
+				return nil
+			}
+			if d != nil && d.IsDir() {
+				visit(path)
+			}
+			return nil
+		})
+	}
+}
