@@ -86,9 +86,9 @@ containerd1() {
 }
 
 containerd2() {
+	containerd1
 	name=containerd-2.1.9
 	[ ! -d "$cache/$name" ] || return 0
-	containerd1
 	say "building containerd 2.1.9 (about 80 s)"
 	new_work
 	mkdir "$work/bin"
