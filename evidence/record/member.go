@@ -19,7 +19,8 @@ const (
 	Miss     Type = "miss" // wanted and not had; Reason says why
 )
 
-// Extent is a run of data in a sparse file: bytes from the file's start.
+// Extent is a run of data in a sparse file: bytes from the file's start, in
+// whole units (ExtentUnit) but at the file's end.
 type Extent struct {
 	Offset int64 `json:"offset"`
 	Length int64 `json:"length"`
@@ -30,6 +31,9 @@ type Extent struct {
 type Xattr struct {
 	Name  string
 	Value []byte
+
+	sum  string // of a value that the line does not hold, as read from it
+	size int64
 }
 
 // Member is one object in a bundle: what a collector knows of it, and what the

@@ -1,0 +1,69 @@
+package evidence
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// job is one frame on its way: plain bytes in, a zstd frame out. The slices go
+// back to the pool when it is written.
+type job struct {
+	plain, stored []byte
+	done          chan struct{}
+}
+
+// compressor turns frames into zstd frames on all cores. Frames are
+// independent, so their order is the writer's matter. At most 3 frames a core
+// exist at a time, which bounds the memory.
+type compressor struct {
+	jobs chan *job
+	free chan *job
+	wg   sync.WaitGroup
+}
+
+func newCompressor() (*compressor, error) {
+	cores := max(runtime.GOMAXPROCS(0), 1)
+	n := 3 * cores
+	c := &compressor{jobs: make(chan *job, n), free: make(chan *job, n)}
+	for range n {
+		c.free <- &job{}
+	}
+	for range cores {
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(payloadFrame), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, err
+		}
+		c.wg.Add(1)
+		go c.work(enc)
+	}
+	return c, nil
+}
+
+func (c *compressor) work(enc *zstd.Encoder) {
+	defer c.wg.Done()
+	for j := range c.jobs {
+		j.stored = enc.EncodeAll(j.plain, j.stored[:0])
+		close(j.done)
+	}
+}
+
+// get waits for a free frame; its plain slice is empty and has room for size.
+func (c *compressor) get(size int) *job {
+	j := <-c.free
+	if cap(j.plain) < size {
+		j.plain = make([]byte, 0, size)
+	}
+	j.plain = j.plain[:0]
+	j.done = make(chan struct{})
+	return j
+}
+
+func (c *compressor) put(j *job) { c.free <- j }
+
+func (c *compressor) close() {
+	close(c.jobs)
+	c.wg.Wait()
+}

@@ -1,0 +1,332 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"amber/evidence/canon"
+	"amber/evidence/durable"
+	"amber/evidence/record"
+)
+
+// Names of a sealed bundle's files.
+const (
+	layoutFile = ocispec.ImageLayoutFile
+	indexFile  = ocispec.ImageIndexFile
+	readmeFile = "README.txt"
+	sumsFile   = "SHA256SUMS"
+	sealDir    = "seal"
+	firstSeal  = "seal/001-sshsig"
+)
+
+// Signer signs the text of SHA256SUMS: an armored SSHSIG in Namespace.
+type Signer func(sums []byte) ([]byte, error)
+
+// Summary is what Seal made.
+type Summary struct {
+	ID         string `json:"id"`
+	State      State  `json:"state"`
+	Digest     string `json:"digest"` // SHA-256 of SHA256SUMS, hex: what a signature covers
+	Root       string `json:"members_root"`
+	SignError  error  `json:"-"` // why it is unsigned
+	Stats      Stats  `json:"stats"`
+	ManifestSz int    `json:"-"`
+}
+
+// Seal closes the bundle. All payloads must be closed. acq gets the figures
+// that only the writer knows. A signer that is nil or fails leaves the bundle
+// unsigned, which is no error: Summary says so.
+func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
+	defer w.comp.close()
+	if err := w.members.close(); err != nil {
+		return Summary{}, err
+	}
+	root, err := w.root()
+	if err != nil {
+		return Summary{}, err
+	}
+	m := manifestBuilder{w: w, root: root}
+	m.segments()
+	if err := m.pathsBlob(); err != nil {
+		return Summary{}, err
+	}
+	if err := m.framesBlob(); err != nil {
+		return Summary{}, err
+	}
+	st := w.Stats()
+	acq.Format, acq.Evidence, acq.MerkleRoot = FormatVersion, w.id, root
+	acq.Members, acq.Misses, acq.Plain, acq.Stored = st.Members, st.Misses, st.Plain, st.Stored
+	if err := m.acquisition(acq); err != nil {
+		return Summary{}, err
+	}
+	sums, err := m.layout()
+	if err != nil {
+		return Summary{}, err
+	}
+	s := Summary{ID: w.id, State: Unsigned, Root: root, Stats: st, Digest: hexSum(sums)}
+	if sign == nil {
+		return s, w.st.finish()
+	}
+	sig, err := sign(sums)
+	if err != nil {
+		s.SignError = err
+		return s, w.st.finish()
+	}
+	s.State = Sealed
+	if err := w.st.file(firstSeal, sig); err != nil {
+		return s, err
+	}
+	return s, w.st.finish()
+}
+
+// root is the Merkle tree hash over the lines so far, in hex.
+func (w *Writer) root() (string, error) {
+	if w.tree.End() == 0 {
+		empty := sha256.Sum256(nil)
+		return hex.EncodeToString(empty[:]), nil
+	}
+	root, err := w.tree.GetRootHash(nil)
+	return hex.EncodeToString(root), err
+}
+
+func hexSum(p []byte) string {
+	sum := sha256.Sum256(p)
+	return hex.EncodeToString(sum[:])
+}
+
+// manifestBuilder puts together what describes the streams.
+type manifestBuilder struct {
+	w      *Writer
+	root   string
+	layers []ocispec.Descriptor
+	hashes []byte
+	sums   []string // lines of SHA256SUMS
+}
+
+func (m *manifestBuilder) blob(hexDigest string) {
+	m.sum(blobDir+"/"+hexDigest, hexDigest)
+}
+
+func (m *manifestBuilder) sum(name, hexDigest string) {
+	m.sums = append(m.sums, hexDigest+"  "+name+"\n")
+}
+
+func (m *manifestBuilder) layer(mediaType, hexDigest string, size int64, annotations map[string]string) {
+	m.layers = append(m.layers, ocispec.Descriptor{
+		MediaType: mediaType, Digest: digest.NewDigestFromEncoded(digest.SHA256, hexDigest), Size: size, Annotations: annotations,
+	})
+	m.blob(hexDigest)
+}
+
+// covered enters the digests of a blob's frames.
+func (m *manifestBuilder) covered(hashes []byte) string {
+	first := len(m.hashes) / sha256.Size
+	m.hashes = append(m.hashes, hashes...)
+	return fmt.Sprintf("%d+%d", first, len(hashes)/sha256.Size)
+}
+
+func (m *manifestBuilder) segments() {
+	for _, s := range append(slices.Clip(m.w.order), m.w.members) {
+		for _, g := range s.closed {
+			a := map[string]string{
+				AnnotationOrdinal: strconv.Itoa(g.Ordinal),
+				AnnotationOffset:  strconv.FormatInt(g.Offset, 10),
+				AnnotationSize:    strconv.FormatInt(g.Plain, 10),
+				AnnotationFrames:  m.covered(g.hashes),
+			}
+			if g.Payload != "" {
+				a[AnnotationPayload] = g.Payload
+			}
+			m.layer(g.Kind, g.Digest, g.Size, a)
+		}
+	}
+}
+
+// pathsBlob stores the sorted paths.
+func (m *manifestBuilder) pathsBlob() error {
+	p, err := m.w.st.part("paths")
+	if err != nil {
+		return err
+	}
+	g := openSegment{part: p, sum: sha256.New()}
+	chunk := make([]byte, 0, pathsChunk)
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		_, err := g.append(m.w.st, chunk)
+		chunk = chunk[:0]
+		return err
+	}
+	err = m.w.paths.each(func(e pathEntry) error {
+		chunk = append(chunk, e[:]...)
+		if len(chunk) == pathsChunk {
+			return flush()
+		}
+		return nil
+	})
+	if err := errors.Join(err, flush()); err != nil {
+		return fmt.Errorf("storing the paths: %w", err)
+	}
+	return m.raw(TypePaths, &g, map[string]string{
+		AnnotationFrames:  m.covered(g.hashes),
+		AnnotationEntries: strconv.FormatInt(g.size/int64(len(pathEntry{})), 10),
+	})
+}
+
+func (m *manifestBuilder) framesBlob() error {
+	p, err := m.w.st.part("frames")
+	if err != nil {
+		return err
+	}
+	g := openSegment{part: p, sum: sha256.New()}
+	if _, err := g.append(m.w.st, m.hashes); err != nil {
+		return fmt.Errorf("storing the frames: %w", err)
+	}
+	return m.raw(TypeFrames, &g, nil)
+}
+
+// raw ends a blob that is not compressed.
+func (m *manifestBuilder) raw(mediaType string, g *openSegment, a map[string]string) error {
+	d := hex.EncodeToString(g.sum.Sum(nil))
+	line, err := json.Marshal(segment{Kind: mediaType, Digest: d, Size: g.size})
+	if err != nil {
+		return err
+	}
+	m.layer(mediaType, d, g.size, a)
+	return g.part.commit(d, line)
+}
+
+func (m *manifestBuilder) acquisition(acq *record.Acquisition) error {
+	data, err := canonical(acq)
+	if err != nil {
+		return fmt.Errorf("writing the acquisition record: %w", err)
+	}
+	m.layer(TypeAcquisition, hexSum(data), int64(len(data)), nil)
+	return m.w.st.file(blobDir+"/"+hexSum(data), data)
+}
+
+// canonical is canon.Marshal, but what is not UTF-8 (an argument, a label)
+// becomes U+FFFD rather than a bundle that cannot be sealed.
+func canonical(v any) ([]byte, error) {
+	data, err := canon.Marshal(v)
+	if !errors.Is(err, canon.ErrUTF8) {
+		return data, err
+	}
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(plain))
+	d.UseNumber()
+	var clean any
+	if err := d.Decode(&clean); err != nil {
+		return nil, err
+	}
+	return canon.Marshal(clean)
+}
+
+// layout writes the manifest, the index and the fixed files, and gives the
+// text of SHA256SUMS, which it writes last.
+func (m *manifestBuilder) layout() ([]byte, error) {
+	empty := ocispec.DescriptorEmptyJSON
+	st := m.w.Stats()
+	manifest := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactType,
+		Config: ocispec.Descriptor{MediaType: empty.MediaType, Digest: empty.Digest, Size: empty.Size}, Layers: m.layers,
+		Annotations: map[string]string{
+			AnnotationFormat: FormatVersion, AnnotationID: m.w.id, AnnotationRoot: m.root,
+			AnnotationCount: strconv.FormatInt(st.Members+st.Misses, 10),
+		},
+	}
+	data, err := canon.Marshal(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("writing the manifest: %w", err)
+	}
+	index, err := canon.Marshal(ocispec.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex,
+		Manifests: []ocispec.Descriptor{{
+			MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactType,
+			Digest: digest.FromBytes(data), Size: int64(len(data)),
+			Annotations: map[string]string{AnnotationID: m.w.id},
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the index: %w", err)
+	}
+	layout := []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}`)
+	files := []struct {
+		name string
+		data []byte
+	}{
+		{blobDir + "/" + empty.Digest.Encoded(), empty.Data},
+		{blobDir + "/" + hexSum(data), data},
+		{layoutFile, layout}, {readmeFile, []byte(readme)}, {indexFile, index},
+	}
+	for _, f := range files {
+		m.sum(f.name, hexSum(f.data))
+		if err := m.w.st.file(f.name, f.data); err != nil {
+			return nil, err
+		}
+	}
+	sums := sumsText(m.sums)
+	return sums, m.w.st.file(sumsFile, sums)
+}
+
+// sumsText is SHA256SUMS: lines sorted by name, each once.
+func sumsText(lines []string) []byte {
+	name := func(line string) string { return line[2*sha256.Size+2:] }
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(name(a), name(b)) })
+	return []byte(strings.Join(slices.Compact(lines), ""))
+}
+
+// Sign adds a signature over SHA256SUMS to the bundle in dir as the next file
+// of seal/, and gives the file's name.
+func Sign(dir string, sign Signer) (string, error) {
+	b, err := Open(dir)
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	if b.State() == Incomplete {
+		return "", errors.New("the bundle is incomplete: it cannot be signed")
+	}
+	sig, err := sign(b.sums)
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s/%03d-sshsig", sealDir, len(b.seals)+1)
+	if err := durable.MkdirAll(filepath.Join(dir, sealDir)); err != nil {
+		return "", err
+	}
+	return name, durable.WriteFile(filepath.Join(dir, name), sig)
+}
+
+const readme = `This directory is an evidence bundle of amber, an OCI image layout.
+
+  sha256sum -c SHA256SUMS
+      verifies that nothing that was sealed has changed.
+  ssh-keygen -Y check-novalidate -n amber -s seal/001-sshsig < SHA256SUMS
+      verifies the seal. To verify who sealed it, take the public key from
+      where you trust it (never from here), and
+  ssh-keygen -Y verify -f ALLOWED_SIGNERS -I NAME -n amber -s seal/001-sshsig < SHA256SUMS
+
+index.json names the manifest, and the manifest its layers. A payload is the
+concatenation of its segments in the order of their ordinals:
+  cat SEGMENT... | zstd -d | tar -t
+The members index is the same kind of concatenation, a JSON line for each
+object. Bytes in here were written by an attacker: do not run them, and do not
+show them on a terminal unescaped.
+`

@@ -1,0 +1,296 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"amber/evidence/durable"
+)
+
+// store is where a bundle's files go: a directory, or a tar stream.
+type store interface {
+	// part begins a segment under a name of its own.
+	part(name string) (part, error)
+	// file puts a small file in its place, whole.
+	file(name string, data []byte) error
+	// segmentLimit is the stored size at which segment n of a stream of that
+	// kind (media type) is closed.
+	segmentLimit(kind string, n int) int64
+	// release gives back a piece of the space that was reserved; false when
+	// there is none left.
+	release() bool
+	// finish takes away what only an incomplete bundle has.
+	finish() error
+}
+
+// part is a segment that is being stored.
+type part interface {
+	WriteAt(p []byte, off int64) error
+	// commit makes the segment durable under its digest, and then enters line
+	// into the write-ahead log.
+	commit(digest string, line []byte) error
+}
+
+// Names of what only an incomplete bundle has.
+const (
+	incompleteFile = "INCOMPLETE"
+	partialDir     = "partial"
+	walFile        = "wal.jsonl"
+	blobDir        = "blobs/sha256"
+	reservePieces  = 3
+)
+
+const incompleteText = "This bundle is being written, or its writing was cut off.\n" +
+	"What it holds can be read: amber evidence ls, cat, extract, verify.\n"
+
+// dirStore keeps a bundle in a directory.
+type dirStore struct {
+	dir     string
+	reserve int64 // bytes of one piece of the reserve
+
+	mu     sync.Mutex // of the log, and of pieces
+	wal    *durable.File
+	pieces int
+	sync   []func() error // what must be on the disk before a line of the log is
+}
+
+func newDirStore(dir string, reserve int64) (*dirStore, error) {
+	if err := durable.MkdirAll(filepath.Dir(dir)); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("a new bundle: %w", err)
+	}
+	d := &dirStore{dir: dir, reserve: reserve / reservePieces}
+	if err := durable.WriteFile(d.path(incompleteFile), []byte(incompleteText)); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{blobDir, partialDir} {
+		if err := durable.MkdirAll(d.path(sub)); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if d.wal, err = durable.Append(d.path(walFile)); err != nil {
+		return nil, err
+	}
+	return d, d.reserveSpace()
+}
+
+func (d *dirStore) path(name string) string { return filepath.Join(d.dir, name) }
+
+func (d *dirStore) piece(i int) string {
+	return d.path(fmt.Sprintf("%s/reserve-%d", partialDir, i))
+}
+
+// reserveSpace takes the space that sealing needs before anything else can. A
+// file system that cannot reserve is used as it is.
+func (d *dirStore) reserveSpace() error {
+	for i := range reservePieces {
+		f, err := durable.Create(d.piece(i))
+		if err != nil {
+			return err
+		}
+		err = unix.Fallocate(int(f.Fd()), 0, 0, max(d.reserve, 1))
+		if cerr := f.Close(); cerr != nil {
+			return cerr
+		}
+		if errors.Is(err, unix.ENOSPC) {
+			return fmt.Errorf("reserving %d bytes for the seal in %s: %w", d.reserve*reservePieces, d.dir, err)
+		}
+		d.pieces = i + 1
+	}
+	return nil
+}
+
+func (d *dirStore) release() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pieces == 0 {
+		return false
+	}
+	d.pieces--
+	return durable.Remove(d.piece(d.pieces)) == nil
+}
+
+func (d *dirStore) segmentLimit(_ string, n int) int64 {
+	if n >= bigSegmentFrom {
+		return bigSegmentSize
+	}
+	return segmentSize
+}
+
+func (d *dirStore) part(name string) (part, error) {
+	f, err := durable.Create(d.path(partialDir + "/" + name))
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(name, membersName) {
+		d.mu.Lock()
+		d.sync = append(d.sync, f.Sync)
+		d.mu.Unlock()
+	}
+	return &dirPart{d: d, f: f}, nil
+}
+
+// file is durable once it is written; sealing puts them in an order in which
+// each depends on those before it alone.
+func (d *dirStore) file(name string, data []byte) error {
+	if err := durable.MkdirAll(filepath.Dir(d.path(name))); err != nil {
+		return err
+	}
+	err := durable.WriteFile(d.path(name), data)
+	for errors.Is(err, unix.ENOSPC) && d.release() {
+		err = durable.WriteFile(d.path(name), data)
+	}
+	return err
+}
+
+func (d *dirStore) finish() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return errors.Join(d.wal.Close(), Tidy(d.dir))
+}
+
+// Tidy takes away what only an incomplete bundle has; its mark goes last.
+func Tidy(dir string) error {
+	if err := durable.Remove(filepath.Join(dir, walFile)); err != nil {
+		return err
+	}
+	durable.Point("before remove partial")
+	err := os.RemoveAll(filepath.Join(dir, partialDir))
+	durable.Point("after remove partial")
+	if err != nil {
+		return err
+	}
+	return durable.Remove(filepath.Join(dir, incompleteFile))
+}
+
+type dirPart struct {
+	d       *dirStore
+	f       *durable.File
+	written int64 // bytes handed to the kernel for writing back
+}
+
+// writeBack is the number of bytes after which the kernel is asked to begin
+// writing, so that the sync at the end is short.
+const writeBack = 8 << 20
+
+func (p *dirPart) WriteAt(b []byte, off int64) error {
+	durable.Point("before write segment")
+	_, err := p.f.File.WriteAt(b, off)
+	durable.Point("after write segment")
+	if end := off + int64(len(b)); end-p.written >= writeBack {
+		_ = unix.SyncFileRange(int(p.f.Fd()), p.written, end-p.written, unix.SYNC_FILE_RANGE_WRITE)
+		p.written = end
+	}
+	return err
+}
+
+func (p *dirPart) commit(digest string, line []byte) error {
+	if err := p.f.Sync(); err != nil {
+		return err
+	}
+	p.d.mu.Lock()
+	defer p.d.mu.Unlock()
+	members := strings.HasPrefix(filepath.Base(p.f.Name()), membersName)
+	if members {
+		p.d.sync = nil
+	}
+	for _, sync := range p.d.sync {
+		if err := sync(); err != nil {
+			return err
+		}
+	}
+	if err := p.f.Close(); err != nil {
+		return err
+	}
+	if err := durable.Rename(p.f.Name(), p.d.path(blobDir+"/"+digest)); err != nil {
+		return err
+	}
+	return durable.AppendLine(p.d.wal, line)
+}
+
+// tarStore writes a bundle as a plain tar to a stream, segment by segment.
+// Nothing is spooled: a segment is kept in memory until its digest is known.
+type tarStore struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// streamMembers is the stored size at which a streamed segment of the members
+// index is closed: it is kept in memory beside a payload's.
+const streamMembers = 4 << 20
+
+func (t *tarStore) segmentLimit(kind string, _ int) int64 {
+	if kind == TypeMembers {
+		return streamMembers
+	}
+	return segmentSize
+}
+
+func (t *tarStore) release() bool             { return false }
+func (t *tarStore) part(string) (part, error) { return &tarPart{t: t}, nil }
+
+func (t *tarStore) file(name string, data []byte) error {
+	return t.entry(name, "", bytes.NewReader(data), int64(len(data)))
+}
+
+// finish ends the tar.
+func (t *tarStore) finish() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, err := t.w.Write(make([]byte, 2*block))
+	return err
+}
+
+// entry writes one file of the bundle. What wal.jsonl holds for a segment goes
+// as the comment of its extended header, so that a stream that was cut can be
+// read as an incomplete bundle.
+func (t *tarStore) entry(name, comment string, r io.Reader, size int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := entry{name: name, typeflag: '0', mode: 0o600, size: size}
+	if comment != "" {
+		e.pax = map[string]string{"comment": comment}
+	}
+	durable.Point("before write stream")
+	defer durable.Point("after write stream")
+	if _, err := t.w.Write(appendHeader(nil, e)); err != nil {
+		return err
+	}
+	if _, err := io.Copy(t.w, r); err != nil {
+		return err
+	}
+	_, err := t.w.Write(make([]byte, padding(size)))
+	return err
+}
+
+// tarPart holds the frames of a segment.
+type tarPart struct {
+	t      *tarStore
+	frames [][]byte
+	size   int64
+}
+
+func (p *tarPart) WriteAt(b []byte, off int64) error {
+	p.frames = append(p.frames, bytes.Clone(b))
+	p.size = off + int64(len(b))
+	return nil
+}
+
+func (p *tarPart) commit(digest string, line []byte) error {
+	readers := make([]io.Reader, len(p.frames))
+	for i, f := range p.frames {
+		readers[i] = bytes.NewReader(f)
+	}
+	return p.t.entry(blobDir+"/"+digest, string(line), io.MultiReader(readers...), p.size)
+}

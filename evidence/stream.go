@@ -1,0 +1,224 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"sync/atomic"
+	"syscall"
+)
+
+// segment is one stored blob of a stream; a line of wal.jsonl, and later a
+// descriptor of the manifest.
+type segment struct {
+	Kind     string `json:"kind"` // media type
+	Payload  string `json:"payload,omitempty"`
+	Ordinal  int    `json:"ordinal"`
+	Digest   string `json:"digest"` // hex
+	Size     int64  `json:"size"`   // stored bytes, table included
+	Offset   int64  `json:"offset"` // of its first plain byte in the stream
+	Plain    int64  `json:"plain"`  // plain bytes
+	hashes   []byte // 32 bytes for each frame, and for the table
+	hashesAt int    // index of the first in the frames blob
+}
+
+// stream cuts plain bytes into frames, compresses them on all cores, and
+// stores them in order as segments. One goroutine writes to it; another of its
+// own stores.
+type stream struct {
+	kind    string
+	payload string
+	frame   int // plain bytes of a frame
+	st      store
+	comp    *compressor
+
+	cur    *job
+	plain  int64 // plain bytes taken
+	queue  chan *job
+	ended  chan struct{}
+	err    error       // the storing goroutine's, read after ended
+	failed atomic.Bool // err is set, or will be
+	full   atomic.Bool // the disk is full: room was made, and no more should come
+
+	seg     *openSegment
+	ordinal int
+	offset  int64 // plain bytes stored
+	closed  []segment
+	onFrame func(stored, plain int)
+}
+
+// openSegment is the segment that is being stored.
+type openSegment struct {
+	part   part
+	sum    hash.Hash
+	size   int64
+	start  int64
+	frames []frameSize
+	hashes []byte
+}
+
+func newStream(w *Writer, kind, payload string, frame int) *stream {
+	s := &stream{
+		kind: kind, payload: payload, frame: frame, st: w.st, comp: w.comp,
+		queue: make(chan *job, cap(w.comp.free)), ended: make(chan struct{}),
+		onFrame: func(stored, plain int) { w.stored.Add(int64(stored)) },
+	}
+	go s.store()
+	return s
+}
+
+// space returns room for at least one plain byte; what is put there is told by
+// advance.
+func (s *stream) space() []byte {
+	if s.cur == nil {
+		s.cur = s.comp.get(s.frame)
+	}
+	n := len(s.cur.plain)
+	return s.cur.plain[n:s.frame]
+}
+
+func (s *stream) advance(n int) {
+	s.cur.plain = s.cur.plain[:len(s.cur.plain)+n]
+	s.plain += int64(n)
+	if len(s.cur.plain) == s.frame {
+		s.flush()
+	}
+}
+
+func (s *stream) write(p []byte) {
+	for len(p) > 0 {
+		n := copy(s.space(), p)
+		s.advance(n)
+		p = p[n:]
+	}
+}
+
+// flush sends a frame that is not full yet.
+func (s *stream) flush() {
+	if s.cur == nil {
+		return
+	}
+	if len(s.cur.plain) == 0 {
+		s.comp.put(s.cur)
+		s.cur = nil
+		return
+	}
+	s.queue <- s.cur
+	s.comp.jobs <- s.cur
+	s.cur = nil
+}
+
+// close stores what is left and waits for it to be on the disk.
+func (s *stream) close() error {
+	s.flush()
+	close(s.queue)
+	<-s.ended
+	return s.err
+}
+
+// store runs in its own goroutine. After an error it goes on taking frames and
+// drops them, so that nobody waits for it.
+func (s *stream) store() {
+	defer close(s.ended)
+	for j := range s.queue {
+		<-j.done
+		if s.err == nil {
+			if s.err = s.put(j); s.err != nil {
+				s.failed.Store(true)
+			}
+		}
+		s.comp.put(j)
+	}
+	if s.err == nil && s.seg != nil {
+		s.err = s.closeSegment()
+	}
+}
+
+func (s *stream) put(j *job) error {
+	if s.seg != nil && (s.seg.size+int64(len(j.stored))+tableSize(len(s.seg.frames)+1) > s.st.segmentLimit(s.kind, s.ordinal) || len(s.seg.frames) == segmentFrames) {
+		if err := s.closeSegment(); err != nil {
+			return err
+		}
+	}
+	if s.seg == nil {
+		p, err := s.st.part(s.partName())
+		if err != nil {
+			return err
+		}
+		s.seg = &openSegment{part: p, sum: sha256.New(), start: s.offset}
+	}
+	if err := s.append(j.stored); err != nil {
+		return err
+	}
+	s.seg.frames = append(s.seg.frames, frameSize{uint32(len(j.stored)), uint32(len(j.plain))})
+	s.offset += int64(len(j.plain))
+	s.onFrame(len(j.stored), len(j.plain))
+	return nil
+}
+
+// append stores b at the end of the segment, and notes a disk that is full.
+func (s *stream) append(b []byte) error {
+	full, err := s.seg.append(s.st, b)
+	if full {
+		s.full.Store(true)
+	}
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", s.partName(), err)
+	}
+	return nil
+}
+
+// append stores b, which one digest will cover. On a full disk it takes from
+// the reserve, and says so.
+func (g *openSegment) append(st store, b []byte) (full bool, err error) {
+	err = g.part.WriteAt(b, g.size)
+	for errors.Is(err, syscall.ENOSPC) && st.release() {
+		full = true
+		err = g.part.WriteAt(b, g.size)
+	}
+	if err != nil {
+		return full, err
+	}
+	g.sum.Write(b)
+	h := sha256.Sum256(b)
+	g.hashes = append(g.hashes, h[:]...)
+	g.size += int64(len(b))
+	return full, nil
+}
+
+func (s *stream) closeSegment() error {
+	if err := s.append(appendTable(nil, s.seg.frames)); err != nil {
+		return err
+	}
+	g := segment{
+		Kind: s.kind, Payload: s.payload, Ordinal: s.ordinal, Digest: hex.EncodeToString(s.seg.sum.Sum(nil)),
+		Size: s.seg.size, Offset: s.seg.start, Plain: s.offset - s.seg.start, hashes: s.seg.hashes,
+	}
+	line, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	if err := s.seg.part.commit(g.Digest, line); err != nil {
+		return fmt.Errorf("closing %s: %w", s.partName(), err)
+	}
+	s.closed = append(s.closed, g)
+	s.seg = nil
+	s.ordinal++
+	return nil
+}
+
+// partName names the segment while it is written: "filesystem-00003".
+func (s *stream) partName() string {
+	name := s.payload
+	if name == "" {
+		name = membersName
+	}
+	return fmt.Sprintf("%s-%05d", name, s.ordinal)
+}
+
+// membersName is the name of the members index among the streams; no payload
+// may have it.
+const membersName = "members"
