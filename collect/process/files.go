@@ -1,0 +1,118 @@
+package process
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"amber/collect/process/proc"
+	"amber/evidence/record"
+)
+
+// maxFiles is how many open files one process record holds; the links and the
+// fdinfo of all of them are members.
+const maxFiles = 16384
+
+func (s *subject) openFiles(ctx context.Context) error {
+	if s.zombie() || s.kernel() {
+		return nil
+	}
+	fds, err := s.h.FDs(ctx)
+	if err != nil {
+		if err := s.miss(ctx, s.dir+"/fd", err); err != nil {
+			return err
+		}
+	}
+	s.mounts.Learn(s.raw["mountinfo"])
+	s.rec.FilesTotal = len(fds)
+	for _, fd := range fds {
+		if err := s.openFile(ctx, fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *subject) openFile(ctx context.Context, fd int) error {
+	n := strconv.Itoa(fd)
+	target, err := s.keepLink(ctx, "fd/"+n, false)
+	if err != nil {
+		return err
+	}
+	if err := s.keep(ctx, "fdinfo/"+n); err != nil {
+		return err
+	}
+	info := proc.ParseFDInfo(s.raw["fdinfo/"+n])
+	delete(s.raw, "fdinfo/"+n)
+	if len(s.rec.Files) >= maxFiles {
+		return nil
+	}
+	f := record.OpenFile{FD: fd, Target: record.Text(target), Flags: info.Flags, Mode: info.Mode(), Inode: info.Inode}
+	if info.OK {
+		f.Position = &info.Position
+	}
+	s.describe(ctx, &f, info.Mount)
+	s.rec.Files = append(s.rec.Files, f)
+	return nil
+}
+
+// describe says what kind of file it is. One with a path is asked only where
+// nobody serves its file system.
+func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
+	target := string(f.Target)
+	if m, ok := s.mounts.ByID(mount); ok {
+		f.Mount, f.Device = m.Type, m.Device.String()
+	}
+	if kind, inode, ok := pseudo(target); ok {
+		f.Type = kind
+		if inode != 0 {
+			f.Inode = inode
+		}
+		return
+	}
+	f.Type = "unknown"
+	if target == "" {
+		return
+	}
+	if err := s.safe(mount, target); err != nil {
+		f.Note = err.Error()
+		f.Deleted = strings.HasSuffix(target, " (deleted)")
+		return
+	}
+	st, err := s.h.StatLink(ctx, "fd/"+strconv.Itoa(f.FD))
+	if err != nil {
+		f.Note = err.Error()
+		return
+	}
+	f.Type, f.Inode, f.Device = st.Type, st.Inode, st.Device.String()
+	f.Deleted = st.Links == 0 || strings.HasSuffix(target, " (deleted)")
+	if s.mounts.Memfd(st.Device) && strings.HasPrefix(target, "/memfd:") {
+		f.Type = "memfd"
+	}
+}
+
+// safe is nil where the file behind a descriptor may be asked: its mount is
+// known and served by the kernel, or it is a memfd by its name (whose mount no
+// table has, and whose stat asks from memory all the same).
+func (s *subject) safe(mount int, target string) error {
+	err := s.mounts.SafeMount(mount)
+	if _, known := s.mounts.ByID(mount); !known && strings.HasPrefix(target, "/memfd:") {
+		return nil
+	}
+	return err
+}
+
+// pseudo tells what has no path: "socket:[N]", "pipe:[N]", "anon_inode:NAME".
+func pseudo(target string) (kind string, inode uint64, ok bool) {
+	kind, _, found := strings.Cut(target, ":")
+	if !found || strings.HasPrefix(target, "/") {
+		return "", 0, false
+	}
+	if kind == "anon_inode" {
+		return target, 0, true
+	}
+	if n, ok := parseNamespace(target); ok {
+		return kind, n, true
+	}
+	return kind, 0, kind != ""
+}

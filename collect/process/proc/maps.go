@@ -1,0 +1,78 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Mapping is one line of /proc/PID/maps. Name is as the kernel shows it: octal
+// \012 for a newline, " (deleted)" behind what was unlinked; Deleted may lie,
+// for a file can have such a name.
+type Mapping struct {
+	Start, End uint64
+	Perms      string // "rwxp"
+	Offset     uint64
+	Device     Device
+	Inode      uint64
+	Name       string
+}
+
+// Deleted reports whether the name ends as the kernel marks unlinked files.
+func (m Mapping) Deleted() bool { return strings.HasSuffix(m.Name, deletedMark) }
+
+// deletedMark is what the kernel appends to the path of an unlinked file.
+const deletedMark = " (deleted)"
+
+// ParseMaps reads /proc/PID/maps; a cut last line, or one that is not
+// understood, is counted in bad and left out.
+func ParseMaps(b []byte) (all []Mapping, bad int) {
+	for line := range bytes.Lines(b) {
+		m, err := parseMapping(strings.TrimSuffix(string(line), "\n"))
+		if err != nil || line[len(line)-1] != '\n' {
+			bad++
+			continue
+		}
+		all = append(all, m)
+	}
+	return all, bad
+}
+
+func parseMapping(line string) (Mapping, error) {
+	var f [5]string
+	rest := line
+	for i := range f {
+		f[i], rest, _ = strings.Cut(strings.TrimLeft(rest, " "), " ")
+	}
+	m := Mapping{Perms: f[1], Name: strings.TrimLeft(rest, " ")}
+	start, end, ok := strings.Cut(f[0], "-")
+	if !ok || len(m.Perms) != 4 {
+		return m, fmt.Errorf("maps: %q", line)
+	}
+	major, minor, _ := strings.Cut(f[3], ":")
+	var device [2]uint64
+	for _, n := range []struct {
+		s    string
+		base int
+		to   *uint64
+	}{
+		{start, 16, &m.Start},
+		{end, 16, &m.End},
+		{f[2], 16, &m.Offset},
+		{major, 16, &device[0]},
+		{minor, 16, &device[1]},
+		{f[4], 10, &m.Inode},
+	} {
+		v, err := strconv.ParseUint(n.s, n.base, 64)
+		if err != nil {
+			return m, fmt.Errorf("maps: %w", err)
+		}
+		*n.to = v
+	}
+	m.Device = Device{uint32(device[0]), uint32(device[1])}
+	if m.End < m.Start {
+		return m, fmt.Errorf("maps: %q ends before it starts", f[0])
+	}
+	return m, nil
+}

@@ -1,0 +1,196 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"amber/collect/process/proc"
+	"amber/evidence/record"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxFile is the bound of one file of procfs in bytes. The longest that are
+// known are environ and cmdline (6 MiB) and maps (65,530 lines).
+const maxFile = 16 << 20
+
+// files are kept of every process, byte for byte.
+var files = []string{
+	"status", "cgroup", "limits", "oom_score", "oom_score_adj", "loginuid", "sessionid",
+	"uid_map", "gid_map", "setgroups", "mountinfo", "timens_offsets", "personality",
+	"wchan", "syscall", "stack", "io", "sched", "timers", "attr/current",
+}
+
+// memoryFiles are about the memory map, which a zombie has no more. They may
+// hang: their reading takes the lock of the map, or the pages themselves.
+var memoryFiles = []string{"auxv", "cmdline", "environ", "maps", "smaps_rollup"}
+
+// links are kept as symbolic links, of what is no zombie.
+var links = []string{"exe", "cwd", "root"}
+
+// optional are files that not every kernel has.
+var optional = map[string]bool{
+	"loginuid": true, "sessionid": true, "timens_offsets": true, "sched": true, "timers": true,
+	"attr/current": true, "io": true, "stack": true, "smaps_rollup": true, "wchan": true,
+}
+
+// subject is the process at hand.
+type subject struct {
+	*run
+	h     *proc.Handle
+	dir   string // "process/PID"
+	found Found
+	raw   map[string][]byte
+	rec   record.Process
+}
+
+func (s *subject) zombie() bool { return s.h.Stat.State == 'Z' || s.h.Stat.State == 'X' }
+
+// kernel reports whether it is a thread of the kernel: those are the children
+// of kthreadd (2), and have no memory.
+func (s *subject) kernel() bool { return s.h.PID == 2 || s.h.Stat.PPID == 2 }
+
+func (s *subject) collect(ctx context.Context) error {
+	s.rec.Read = time.Now().UTC()
+	steps := []func(context.Context) error{s.readRaw, s.readLinks, s.threads, s.openFiles, s.build}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	s.tree.add(&s.rec)
+	return s.records.Write(&s.rec)
+}
+
+func (s *subject) readRaw(ctx context.Context) error {
+	for _, name := range append([]string{"stat"}, files...) {
+		if err := s.keep(ctx, name); err != nil {
+			return err
+		}
+	}
+	if s.zombie() || s.kernel() {
+		return nil
+	}
+	for _, name := range memoryFiles {
+		if err := s.keep(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep adds one file of the process as it is.
+func (s *subject) keep(ctx context.Context, name string) error {
+	b, err := s.h.Read(ctx, name, maxFile)
+	cut := errors.Is(err, proc.ErrCut)
+	if err != nil && !cut {
+		if optional[name] && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)) {
+			return nil // this kernel does not have it
+		}
+		return s.miss(ctx, s.dir+"/"+name, err)
+	}
+	s.raw[name] = b
+	m := &record.Member{
+		Path: s.dir + "/" + name, Type: record.File, Mode: 0o444,
+		Size: int64(len(b)), ReadAt: time.Now(), Via: "procfs",
+	}
+	if cut {
+		m.Notes = append(m.Notes, fmt.Sprintf("longer than the bound: cut to %d bytes", len(b)))
+	}
+	return s.sink.Add(m, bytes.NewReader(b))
+}
+
+// namespaces are the links of /proc/PID/ns.
+var namespaces = []string{"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"}
+
+func (s *subject) readLinks(ctx context.Context) error {
+	if s.zombie() || s.kernel() {
+		return nil
+	}
+	for _, name := range links {
+		target, err := s.keepLink(ctx, name, false)
+		if err != nil {
+			return err
+		}
+		s.raw[name] = []byte(target)
+	}
+	s.rec.Namespaces = map[string]uint64{}
+	for _, name := range namespaces {
+		target, err := s.keepLink(ctx, "ns/"+name, true)
+		if err != nil {
+			return err
+		}
+		if n, ok := parseNamespace(target); ok {
+			s.rec.Namespaces[name] = n
+		}
+	}
+	return nil
+}
+
+// keepLink adds one link of the process; "" where it cannot be had.
+func (s *subject) keepLink(ctx context.Context, name string, optional bool) (string, error) {
+	target, err := s.h.Readlink(ctx, name)
+	if err != nil {
+		if optional && errors.Is(err, unix.ENOENT) {
+			return "", nil
+		}
+		return "", s.miss(ctx, s.dir+"/"+name, err)
+	}
+	return target, s.addLink(name, target)
+}
+
+func (s *subject) addLink(name, target string) error {
+	return s.sink.Add(&record.Member{
+		Path: s.dir + "/" + name, Type: record.Symlink, Mode: 0o777, Link: target, ReadAt: time.Now(), Via: "procfs",
+	}, bytes.NewReader(nil))
+}
+
+// parseNamespace gives the number of "net:[4026531840]".
+func parseNamespace(target string) (uint64, bool) {
+	i := bytes.IndexByte([]byte(target), '[')
+	if i < 0 || target[len(target)-1] != ']' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(target[i+1:len(target)-1], 10, 64)
+	return n, err == nil
+}
+
+// threads lists all tasks, and keeps the stat and status of those besides the
+// leader.
+func (s *subject) threads(ctx context.Context) error {
+	tids, err := s.h.Threads(ctx)
+	if err != nil {
+		if err := s.miss(ctx, s.dir+"/task", err); err != nil {
+			return err
+		}
+	}
+	for _, tid := range tids {
+		dir := "task/" + strconv.Itoa(tid) + "/"
+		if tid == s.h.PID {
+			s.raw[dir+"stat"] = s.raw["stat"]
+		} else {
+			for _, name := range []string{"stat", "status"} {
+				if err := s.keep(ctx, dir+name); err != nil {
+					return err
+				}
+			}
+		}
+		if st, err := proc.ParseStat(s.raw[dir+"stat"]); err == nil {
+			s.rec.Threads = append(s.rec.Threads, record.Thread{TID: tid, Comm: record.Text(st.Comm), State: string(st.State)})
+		}
+		delete(s.raw, dir+"stat")
+		delete(s.raw, dir+"status")
+	}
+	return nil
+}
+
+// addBytes adds a member of bytes that are at hand.
+func (r *run) addBytes(path string, b []byte, via string) error {
+	return r.sink.Add(&record.Member{
+		Path: path, Type: record.File, Mode: 0o444, Size: int64(len(b)), ReadAt: time.Now(), Via: via,
+	}, bytes.NewReader(b))
+}
