@@ -1,0 +1,205 @@
+package containerd
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"sync"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+
+	"amber/container"
+)
+
+// List gives the containers of all namespaces.
+func (r *Runtime) List(ctx context.Context) ([]container.Container, error) {
+	return r.inAll(ctx, r.list)
+}
+
+// Find asks for what a target can mean and no more: one call where it names
+// namespace and id, and never for images or content.
+func (r *Runtime) Find(ctx context.Context, t container.Target) ([]container.Container, error) {
+	switch t.Scheme {
+	case "containerd":
+		if !r.shows(t.Namespace) {
+			return nil, nil
+		}
+		return r.findIn(ctx, t.Namespace, t)
+	case "cri":
+		return r.findIn(ctx, kubernetes, t)
+	case "", "pod":
+		return r.inAll(ctx, func(ctx context.Context, ns string) ([]container.Container, error) {
+			return r.matching(ctx, ns, t)
+		})
+	}
+	return nil, nil
+}
+
+// kubernetes is the namespace of containerd's CRI plugin.
+const kubernetes = "k8s.io"
+
+// findIn tries the exact id first.
+func (r *Runtime) findIn(ctx context.Context, ns string, t container.Target) ([]container.Container, error) {
+	c, err := r.byID(ctx, ns, t.ID)
+	switch {
+	case err == nil:
+		return []container.Container{c}, nil
+	case !isNotFound(err):
+		return nil, r.failed("asking for container "+ns+"/"+t.ID, err)
+	}
+	return r.matching(ctx, ns, t)
+}
+
+// byID asks for a container's record and its task at the same time.
+func (r *Runtime) byID(ctx context.Context, ns, id string) (container.Container, error) {
+	ctx = inNamespace(ctx, ns)
+	var (
+		wg      sync.WaitGroup
+		process *task.Process
+		taskErr error
+	)
+	wg.Go(func() { process, taskErr = r.process(ctx, id) })
+	resp, err := r.containers().Get(ctx, &containersapi.GetContainerRequest{ID: id})
+	wg.Wait()
+	if err != nil {
+		return container.Container{}, err
+	}
+	if taskErr != nil {
+		return container.Container{}, taskErr
+	}
+	return fromRecord(ns, resp.GetContainer(), process), nil
+}
+
+// process is a container's task, nil where it has none.
+func (r *Runtime) process(ctx context.Context, id string) (*task.Process, error) {
+	resp, err := r.tasks().Get(ctx, &tasksapi.GetRequest{ContainerID: id})
+	if isNotFound(err) {
+		return nil, nil
+	}
+	return resp.GetProcess(), err
+}
+
+// matching lets the daemon filter, so that a node of five hundred containers
+// sends the records of those that match alone.
+func (r *Runtime) matching(ctx context.Context, ns string, t container.Target) ([]container.Container, error) {
+	nctx := inNamespace(ctx, ns)
+	resp, err := r.containers().List(nctx, &containersapi.ListContainersRequest{Filters: filters(t)})
+	if err != nil {
+		return nil, r.failed("looking for containers in "+ns, err)
+	}
+	var found []container.Container
+	for _, rec := range resp.GetContainers() {
+		if c := fromRecord(ns, rec, nil); !t.Matches(c) {
+			continue
+		}
+		process, err := r.process(nctx, rec.GetID())
+		if err != nil {
+			return nil, r.failed("asking for task "+ns+"/"+rec.GetID(), err)
+		}
+		found = append(found, fromRecord(ns, rec, process))
+	}
+	return found, nil
+}
+
+// filters says in containerd's filter language what t can mean; the filters
+// are alternatives.
+func filters(t container.Target) []string {
+	if t.Scheme == "pod" {
+		return []string{label(labelPodNamespace, t.Namespace) + "," + label(labelPodName, t.Pod)}
+	}
+	alternatives := []string{"id==" + strconv.Quote(t.ID)}
+	for _, l := range nameLabels {
+		alternatives = append(alternatives, label(l, t.ID))
+	}
+	if len(t.ID) >= 8 {
+		alternatives = append(alternatives, "id~="+strconv.Quote("^"+regexp.QuoteMeta(t.ID)))
+	}
+	return alternatives
+}
+
+func label(name, value string) string {
+	return "labels." + strconv.Quote(name) + "==" + strconv.Quote(value)
+}
+
+// inAll runs look for every namespace at once.
+func (r *Runtime) inAll(ctx context.Context, look func(context.Context, string) ([]container.Container, error)) ([]container.Container, error) {
+	names, err := r.namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, errs := make([][]container.Container, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, ns := range names {
+		wg.Go(func() { found[i], errs[i] = look(ctx, ns) })
+	}
+	wg.Wait()
+	var all []container.Container
+	for i := range names {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		all = append(all, found[i]...)
+	}
+	return all, nil
+}
+
+// list joins the containers, tasks and images of a namespace.
+func (r *Runtime) list(ctx context.Context, ns string) ([]container.Container, error) {
+	ctx = inNamespace(ctx, ns)
+	var (
+		wg                sync.WaitGroup
+		processes         map[string]*task.Process
+		digests           map[string]string
+		taskErr, imageErr error
+	)
+	wg.Go(func() { processes, taskErr = r.processes(ctx) })
+	wg.Go(func() { digests, imageErr = r.digests(ctx) })
+	resp, err := r.containers().List(ctx, &containersapi.ListContainersRequest{})
+	wg.Wait()
+	for _, err := range []error{err, taskErr} {
+		if err != nil {
+			return nil, r.failed("listing namespace "+ns, err)
+		}
+	}
+	var all []container.Container
+	for _, rec := range resp.GetContainers() {
+		c := fromRecord(ns, rec, processes[rec.GetID()])
+		c.Image.Digest = digests[c.Image.Ref]
+		if imageErr != nil {
+			c.Notes = append(c.Notes, "image digest: "+imageErr.Error())
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (r *Runtime) processes(ctx context.Context) (map[string]*task.Process, error) {
+	resp, err := r.tasks().List(ctx, &tasksapi.ListTasksRequest{})
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]*task.Process, len(resp.GetTasks()))
+	for _, p := range resp.GetTasks() {
+		id := p.GetContainerID()
+		if id == "" { // containerd fills in ID alone
+			id = p.GetID()
+		}
+		m[id] = p
+	}
+	return m, nil
+}
+
+func (r *Runtime) digests(ctx context.Context) (map[string]string, error) {
+	resp, err := r.images().List(ctx, &imagesapi.ListImagesRequest{})
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]string, len(resp.GetImages()))
+	for _, i := range resp.GetImages() {
+		m[i.GetName()] = i.GetTarget().GetDigest()
+	}
+	return m, nil
+}

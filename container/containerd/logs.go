@@ -1,0 +1,88 @@
+package containerd
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"github.com/containerd/containerd/api/types/task"
+)
+
+// criMetadata is the extension that containerd's CRI plugin keeps with a
+// container.
+const criMetadata = "io.cri-containerd.container.metadata"
+
+const podLogs = "/var/log/pods"
+
+// logFiles lists a container's log files that exist, rotated ones included, or
+// says why there are none.
+func logFiles(rec *containersapi.Container, process *task.Process) ([]string, string) {
+	labels := rec.GetLabels()
+	switch {
+	case labels[labelKind] == "sandbox":
+		return nil, ""
+	case labels[labelContainer] != "":
+		return besides(criLogDir(rec), ".log"), ""
+	case labels[labelNerdctlDir] != "":
+		return besides(nerdctlLogDir(rec), "-json.log"), ""
+	case process.GetStdout() != "" && strings.HasPrefix(process.GetStdout(), "/"):
+		return nil, "logs: its output goes to a pipe (" + process.GetStdout() + "); what reads that is not known to containerd"
+	case process.GetStdout() != "":
+		return nil, "logs: its output goes to " + process.GetStdout()
+	}
+	return nil, "logs: containerd keeps none, and its output goes nowhere that it knows of"
+}
+
+// criLogDir is the directory of one container of a pod: kubelet keeps the
+// logs of its earlier runs there too.
+func criLogDir(rec *containersapi.Container) string {
+	var versioned struct{ Metadata struct{ LogPath string } }
+	data := rec.GetExtensions()[criMetadata].GetValue()
+	if err := json.Unmarshal(data, &versioned); err == nil && filepath.IsAbs(versioned.Metadata.LogPath) {
+		return filepath.Dir(filepath.Clean(versioned.Metadata.LogPath))
+	}
+	l := rec.GetLabels()
+	pod := strings.Join([]string{l[labelPodNamespace], l[labelPodName], l[labelPodUID]}, "_")
+	if !plain(pod) || !plain(l[labelContainer]) {
+		return ""
+	}
+	return filepath.Join(podLogs, pod, l[labelContainer])
+}
+
+// nerdctlLogDir is the label's directory, where it is one that can be this
+// container's: labels can come from an image.
+func nerdctlLogDir(rec *containersapi.Container) string {
+	dir := rec.GetLabels()[labelNerdctlDir]
+	if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || filepath.Base(dir) != rec.GetID() {
+		return ""
+	}
+	return dir
+}
+
+// plain admits a name that is one element of a path.
+func plain(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
+}
+
+// besides lists the files of a directory whose names hold infix: the log in
+// use, those that were rotated away and those that were compressed.
+func besides(dir, infix string) []string {
+	if dir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for _, e := range entries {
+		if strings.Contains(e.Name(), infix) && !e.IsDir() {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	sort.Strings(files)
+	return files
+}

@@ -1,0 +1,108 @@
+package containerd
+
+import (
+	"encoding/json"
+	"strings"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"github.com/containerd/containerd/api/types/task"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"amber/container"
+)
+
+// The labels that kubelet, containerd's CRI plugin and nerdctl put on containers.
+const (
+	labelPodName      = "io.kubernetes.pod.name"
+	labelPodNamespace = "io.kubernetes.pod.namespace"
+	labelPodUID       = "io.kubernetes.pod.uid"
+	labelContainer    = "io.kubernetes.container.name"
+	labelKind         = "io.cri-containerd.kind"
+	labelNerdctl      = "nerdctl/name"
+	labelNerdctlDir   = "nerdctl/state-dir"
+)
+
+// nameLabels hold a name that a container is known by, the first that is there.
+var nameLabels = []string{labelNerdctl, labelContainer}
+
+// fromRecord makes a container of the daemon's record and its task, which is
+// nil where it has none.
+func fromRecord(ns string, rec *containersapi.Container, process *task.Process) container.Container {
+	c := container.Container{
+		Runtime: "containerd", Namespace: ns, ID: rec.GetID(), Labels: rec.GetLabels(),
+		Image: container.Image{Ref: rec.GetImage()}, Created: rec.GetCreatedAt().AsTime(),
+		Handler: rec.GetRuntime().GetName(), State: container.Stopped,
+	}
+	for _, l := range nameLabels {
+		if c.Name == "" {
+			c.Name = c.Labels[l]
+		}
+	}
+	if process != nil {
+		c.State = state(process.GetStatus())
+		if c.State != container.Stopped {
+			c.PID = int(process.GetPid())
+		}
+	}
+	c.Spec, c.Notes = spec(rec.GetSpec().GetValue())
+	c.Pod = pod(c.Labels)
+	if c.Pod != nil && ns != kubernetes {
+		c.Notes = append(c.Notes, "the pod's name comes from labels outside the namespace "+kubernetes+"; anybody may have set them")
+	}
+	if note := sandboxed(c.Handler); note != "" {
+		c.Notes = append(c.Notes, note)
+	}
+	return c
+}
+
+func state(s task.Status) container.State {
+	switch s {
+	case task.Status_CREATED:
+		return container.Created
+	case task.Status_RUNNING, task.Status_PAUSING: // not still yet
+		return container.Running
+	case task.Status_STOPPED:
+		return container.Stopped
+	case task.Status_PAUSED:
+		return container.Paused
+	}
+	return container.Unknown
+}
+
+// spec reads an OCI runtime spec. One that cannot be read is a note.
+func spec(data []byte) (*specs.Spec, []string) {
+	if len(data) == 0 {
+		return nil, []string{"the runtime keeps no OCI spec of it"}
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, []string{"OCI spec: " + err.Error()}
+	}
+	return &s, nil
+}
+
+func pod(labels map[string]string) *container.Pod {
+	if labels[labelPodName] == "" {
+		return nil
+	}
+	return &container.Pod{
+		Namespace: labels[labelPodNamespace], Name: labels[labelPodName], UID: labels[labelPodUID],
+		Container: labels[labelContainer], Sandbox: labels[labelKind] == "sandbox",
+	}
+}
+
+// sandboxed tells the handlers whose processes run behind a kernel of their own.
+func sandboxed(handler string) string {
+	what := ""
+	switch {
+	case strings.Contains(handler, "runsc") || strings.Contains(handler, "gvisor"):
+		what = "gVisor"
+	case strings.Contains(handler, "kata"):
+		what = "Kata Containers"
+	case strings.Contains(handler, "firecracker"):
+		what = "Firecracker"
+	default:
+		return ""
+	}
+	return what + ": its processes, sockets and memory are behind a kernel of their own and not in this host's /proc"
+}
