@@ -116,22 +116,23 @@ func hashLine(line []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// encode gives the line of e, signed where signer is not nil.
-func encode(e Entry, signer ssh.Signer) ([]byte, error) {
+// encode gives e signed, where signer is not nil, and its line.
+func encode(e Entry, signer ssh.Signer) (Entry, []byte, error) {
 	e.Signature = ""
 	payload, err := canon.Marshal(e)
 	if err != nil {
-		return nil, err
+		return e, nil, err
 	}
 	e.Signature = Awaiting
 	if signer != nil {
 		blob, err := keys.SignBlob(signer, keys.NamespaceCustody, bytes.NewReader(payload))
 		if err != nil {
-			return nil, err
+			return e, nil, err
 		}
 		e.Signature = base64.StdEncoding.EncodeToString(blob)
 	}
-	return canon.Marshal(e)
+	text, err := canon.Marshal(e)
+	return e, text, err
 }
 
 // decode reads a line strictly: canonical, with all that every entry has.
@@ -143,11 +144,31 @@ func decode(line []byte) (Entry, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, err
 	}
+	if err := checkNames(line); err != nil {
+		return e, err
+	}
 	if e.Sequence < 1 || len(e.Previous) != len(zeros) || e.Action == "" || e.Signature == "" {
 		return e, errors.New("not an entry of a custody log")
 	}
 	return e, nil
 }
+
+// checkNames refuses members such as "Action", which encoding/json takes for
+// "action" and other readers do not.
+func checkNames(line []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(line, &members); err != nil {
+		return err
+	}
+	for name := range members {
+		if strings.ContainsFunc(name, notInName) {
+			return fmt.Errorf("member %q: want a lower-case name", name)
+		}
+	}
+	return nil
+}
+
+func notInName(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 
 // verifySignature checks the line's own signature and gives the key that made it.
 func verifySignature(line []byte, signature string) (ssh.PublicKey, error) {
@@ -173,8 +194,10 @@ func without(line []byte, name string) ([]byte, error) {
 	return canon.Marshal(members)
 }
 
-// clean makes every text of e valid UTF-8: an error may quote a name that is not.
+// clean makes every text of e valid UTF-8 (an error may quote a name that is not)
+// and its time UTC.
 func (e *Entry) clean() {
+	e.Time = e.Time.UTC()
 	for _, s := range []*string{
 		&e.Case, &e.Action, &e.Actor.User, &e.Actor.Login, &e.Counterparty, &e.Host, &e.BootID,
 		&e.Reason, &e.Authority, &e.Before, &e.After, &e.Result,

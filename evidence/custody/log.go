@@ -77,7 +77,7 @@ func (l *Log) append(e Entry, signer ssh.Signer) (Entry, string, error) {
 	if e.Sequence, e.Previous, err = follow(t.last, e.Case); err != nil {
 		return e, "", err
 	}
-	text, err := encode(e, signer)
+	e, text, err := encode(e, signer)
 	if err != nil {
 		return e, "", err
 	}

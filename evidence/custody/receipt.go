@@ -95,12 +95,12 @@ func ParseReceipt(data []byte) (Receipt, error) {
 	if err := canon.Check(text); err != nil {
 		return r, fmt.Errorf("reading a receipt: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
+	if err := json.Unmarshal(text, &r); err != nil {
 		return r, fmt.Errorf("reading a receipt: %w", err)
 	}
-	if r.Sequence < 1 || len(r.Hash) != len(zeros) {
+	// encoding/json takes "Case" for "case": only what Marshal would write counts.
+	again, err := canon.Marshal(r)
+	if err != nil || !bytes.Equal(again, text) || r.Sequence < 1 || len(r.Hash) != len(zeros) {
 		return r, errors.New("reading a receipt: not a receipt for a custody log")
 	}
 	return r, nil

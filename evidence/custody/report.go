@@ -17,7 +17,7 @@ const (
 	Reordered     Kind = "reordered"      // the line stands in the wrong place
 	Duplicated    Kind = "duplicated"     // the line stands there twice
 	Cut           Kind = "cut"            // a receipt knows more lines than the log has
-	Torn          Kind = "torn"           // the log ends within a line
+	TornEnd       Kind = "torn"           // the log ends within a line
 	BadSignature  Kind = "bad-signature"  // a signature is not one over its line
 	WrongSigner   Kind = "wrong-signer"   // a good signature of none of the allowed signers
 	UnknownSigner Kind = "unknown-signer" // a good signature, and nobody said who may sign

@@ -67,7 +67,7 @@ func (v *verifier) line(l line) {
 	hash := hashLine(l.bytes)
 	defer func() { v.previous = hash }()
 	if l.torn {
-		v.broken(l.number, Torn, fmt.Sprintf("the log ends within this line (%d bytes): a crash while it was written, or a change", len(l.bytes)))
+		v.broken(l.number, TornEnd, fmt.Sprintf("the log ends within this line (%d bytes): a crash while it was written, or a change", len(l.bytes)))
 		return
 	}
 	e, err := decode(l.bytes)
