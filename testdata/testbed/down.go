@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
 )
 
 // Down ends every container, the daemon and its shims, and removes the folder
@@ -62,6 +64,25 @@ func (c *Containerd) deleteContainers() {
 		for _, ctr := range list {
 			deleteContainer(nctx, ctr)
 		}
+	}
+}
+
+// Remove deletes one container, whatever it is doing. One that is not there is
+// no error.
+func (c *Containerd) Remove(t testing.TB, ns, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(namespaces.WithNamespace(context.Background(), ns), 30*time.Second)
+	defer cancel()
+	ctr, err := c.client.LoadContainer(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return
+	}
+	if err != nil {
+		t.Fatalf("removing %s/%s: %v", ns, id, err)
+	}
+	deleteContainer(ctx, ctr)
+	if _, err := c.client.LoadContainer(ctx, id); !errdefs.IsNotFound(err) {
+		t.Fatalf("%s/%s is still there: %v", ns, id, err)
 	}
 }
 

@@ -104,7 +104,10 @@ func (c *Containerd) Start(id, script string, opts ...RunOption) (Running, error
 	if err != nil {
 		return Running{}, err
 	}
-	r := Running{ID: id, Namespace: cfg.namespace, CGroup: filepath.Join("/", c.Namespace, id)}
+	if cfg.cgroup == "" {
+		cfg.cgroup = id
+	}
+	r := Running{ID: id, Namespace: cfg.namespace, CGroup: filepath.Join("/", c.Namespace, cfg.cgroup)}
 	spec := append([]oci.SpecOpts{
 		oci.WithImageConfig(img), oci.WithProcessArgs(cfg.argv...), oci.WithCgroup(r.CGroup),
 	}, cfg.spec...)
@@ -128,6 +131,7 @@ func (c *Containerd) Start(id, script string, opts ...RunOption) (Running, error
 
 type runConfig struct {
 	image, namespace string
+	cgroup           string
 	argv             []string
 	labels           map[string]string
 	spec             []oci.SpecOpts
@@ -144,6 +148,9 @@ func FromImage(ref string) RunOption { return func(c *runConfig) { c.image = ref
 // InNamespace puts the container into another namespace of the private
 // containerd: "k8s.io", "moby". Its cgroup stays in the testbed's.
 func InNamespace(ns string) RunOption { return func(c *runConfig) { c.namespace = ns } }
+
+// CGroup names the cgroup below the testbed's own, which is the id otherwise.
+func CGroup(name string) RunOption { return func(c *runConfig) { c.cgroup = name } }
 
 // Args runs a command line instead of a shell script.
 func Args(argv ...string) RunOption { return func(c *runConfig) { c.argv = argv } }
