@@ -6,6 +6,8 @@ package isolate
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"amber/container"
@@ -22,9 +24,11 @@ type Target struct {
 type Plan struct {
 	Method   string    `json:"method"`
 	Target   string    `json:"target"`
+	Refs     []string  `json:"refs"` // of every container that it touches
 	Steps    []Step    `json:"steps"`
 	Warnings []string  `json:"warnings,omitempty"` // what it cannot do, or cannot know
-	Critical []string  `json:"critical,omitempty"` // why it is refused without --force-critical
+	Critical []string  `json:"critical,omitempty"` // why it is refused unless Forced
+	Forced   bool      `json:"forced,omitempty"`   // --force-critical was given
 	Made     time.Time `json:"made"`
 }
 
@@ -32,21 +36,49 @@ type Plan struct {
 // Before holds what must be known to undo it, in the method's own form.
 type Step struct {
 	ID     int             `json:"id"`
-	Action string          `json:"action"` // "pause", …
-	Object string          `json:"object"` // what it changes: a container's Ref, a cgroup's path
-	What   string          `json:"what"`   // one sentence: what it changes
-	Undo   string          `json:"undo"`   // one sentence: how it is undone
+	Action string          `json:"action"`         // "pause", …
+	Object string          `json:"object"`         // what it changes: a container's Ref, a cgroup's path
+	What   string          `json:"what"`           // one sentence: what it changes
+	Undo   string          `json:"undo,omitempty"` // one sentence: how it is undone; empty where it changes nothing
 	Before json.RawMessage `json:"before,omitempty"`
 }
 
-// Receipt is what Apply did. Steps are those that were journaled: the last may
-// or may not have been taken when amber died, so Revert must stand both.
+// Outcome is what became of a step, or of its undoing. A step may fail and
+// still have changed the host, which then is there to be undone.
+type Outcome struct {
+	ID      int    `json:"id"`
+	Changed bool   `json:"changed"`
+	Note    string `json:"note,omitempty"`
+	Err     string `json:"error,omitempty"`
+}
+
+// Receipt is what Apply did. Steps are those that were journaled: those without
+// an outcome may or may not have been taken when amber died, so Revert must
+// stand both.
 type Receipt struct {
-	Plan  Plan      `json:"plan"`
-	Steps []Step    `json:"steps"`
-	Start time.Time `json:"start"`
-	End   time.Time `json:"end,omitzero"`
-	Errs  []string  `json:"errors,omitempty"`
+	Plan     Plan      `json:"plan"`
+	Steps    []Step    `json:"steps"`
+	Outcomes []Outcome `json:"outcomes,omitempty"`
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end,omitzero"`
+	Errs     []string  `json:"errors,omitempty"`
+}
+
+// Changed reports whether some step changed the host or may have.
+func (r Receipt) Changed() bool {
+	known := map[int]bool{}
+	for _, o := range r.Outcomes {
+		if o.Changed {
+			return true
+		}
+		known[o.ID] = true
+	}
+	for _, s := range r.Steps {
+		if s.Undo != "" && !known[s.ID] {
+			return true
+		}
+	}
+	return false
 }
 
 // Check is one thing that Verify tried.
@@ -56,12 +88,39 @@ type Check struct {
 	Got  string `json:"got"` // what was seen
 }
 
-// Method is one way to isolate. journal must be called with each step before
-// the step is taken; when it returns without an error the step is on the disk.
+// Recorder is the journal as a method sees it. Its calls may come from several
+// goroutines at once.
+//
+// Intend must be called before a step is taken; when it returns without an
+// error its steps are on the disk, and otherwise they must not be taken. Done
+// records what became of one.
+type Recorder interface {
+	Intend(steps ...Step) error
+	Done(o Outcome) error
+}
+
+// Method is one way to isolate.
+//
+// Apply takes the plan's steps, each after rec.Intend, and goes on with the
+// others where one fails: its Receipt is valid beside an error too. Verify
+// tries whether what the receipt says still holds. Revert undoes the steps of
+// a receipt in reverse order, tells done what became of each, and makes sure
+// that they are undone; it is idempotent, and is also called for what a
+// process that died has left. What is gone meanwhile is a note, not an error.
 type Method interface {
 	Name() string
 	Plan(ctx context.Context, t Target) (Plan, error)
-	Apply(ctx context.Context, p Plan, journal func(Step) error) (Receipt, error)
+	Apply(ctx context.Context, p Plan, rec Recorder) (Receipt, error)
 	Verify(ctx context.Context, r Receipt) ([]Check, error)
-	Revert(ctx context.Context, r Receipt) error
+	Revert(ctx context.Context, r Receipt, done func(Outcome) error) error
+}
+
+// RefusedError says that a plan was not applied because of what the target is.
+type RefusedError struct {
+	Target  string
+	Reasons []string // never empty
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s is refused for safety: %s", e.Target, strings.Join(e.Reasons, "; "))
 }

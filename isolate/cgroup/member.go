@@ -1,0 +1,99 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"amber/evidence/safetext"
+	"amber/isolate/proc"
+)
+
+// ForeignError says that a cgroup also holds processes that are not the
+// container's, so that it must not be frozen.
+type ForeignError struct {
+	Group Group
+	Pids  []int
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s also holds %d processes that are not the container's (%s)", e.Group, len(e.Pids), names(e.Pids))
+}
+
+func names(pids []int) string {
+	var s []string
+	for _, pid := range pids[:min(len(pids), 5)] {
+		st, _ := proc.ReadStat(pid)
+		s = append(s, fmt.Sprintf("pid %d %s", pid, safetext.Line(st.Comm)))
+	}
+	return strings.Join(s, ", ")
+}
+
+// OnlyOf returns *ForeignError where the cgroup holds processes other than
+// those of the container whose init process is given. A runtime that is just
+// about to exec into the container has its helper in the cgroup for some
+// milliseconds, so it looks a few times.
+func (g Group) OnlyOf(init int) error {
+	var foreign []int
+	for wait := time.Millisecond; wait < 40*time.Millisecond; wait *= 2 {
+		pids, err := g.Pids()
+		if err != nil {
+			return err
+		}
+		if foreign = Foreign(pids, init); len(foreign) == 0 {
+			return nil
+		}
+		time.Sleep(wait)
+	}
+	return &ForeignError{Group: g, Pids: foreign}
+}
+
+// Foreign are those of pids that do not belong to the container whose init
+// process is given: not in its own pid namespace, and not descended from it.
+// A process that ended meanwhile belongs to nobody.
+func Foreign(pids []int, init int) []int {
+	roots := []int{init}
+	if shim := shimOf(init); shim > 0 {
+		roots = append(roots, shim)
+	}
+	ns, err := proc.Namespace(init, "pid")
+	private := err == nil && !proc.IsHostPID(ns)
+	var foreign []int
+	for _, pid := range pids {
+		if pid == init || private && sameNamespace(pid, ns) || descends(pid, roots) {
+			continue
+		}
+		foreign = append(foreign, pid)
+	}
+	return foreign
+}
+
+func sameNamespace(pid int, ns string) bool {
+	own, err := proc.Namespace(pid, "pid")
+	return err == nil && own == ns
+}
+
+func descends(pid int, roots []int) bool {
+	if _, err := proc.ReadStat(pid); errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	return slices.ContainsFunc(proc.Ancestors(pid), func(up int) bool { return slices.Contains(roots, up) })
+}
+
+// shimOf is the runtime's shim that is the parent of a container's init
+// process. It adopts the container's orphans where the container shares the
+// host's pid namespace, and starts what is exec'd into it.
+func shimOf(init int) int {
+	s, err := proc.ReadStat(init)
+	if err != nil || s.Parent <= 1 {
+		return 0
+	}
+	p, err := proc.ReadStat(s.Parent)
+	if err == nil && (strings.HasPrefix(p.Comm, "containerd-shim") || p.Comm == "conmon") {
+		return s.Parent
+	}
+	return 0
+}

@@ -1,0 +1,150 @@
+package critical
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"amber/evidence/safetext"
+	"amber/isolate/cgroup"
+	"amber/isolate/proc"
+)
+
+// host is what is known of amber itself and of the host, read once.
+type host struct {
+	self    Self
+	paths   cgroup.Paths
+	parents []int // of amber, nearest first
+	session int   // the leader of amber's session
+	tracer  int   // who traces amber, 0 mostly
+	tty     int   // device number of amber's terminal, 0 without one
+	pidNS   string
+	netNS   string
+	table   []mount // see mounts
+}
+
+func observe(self Self) *host {
+	if self.PID == 0 {
+		self.PID = os.Getpid()
+	}
+	h := &host{self: self, parents: proc.Ancestors(self.PID), tracer: tracer(self.PID)}
+	h.paths, _ = cgroup.PathsOf(self.PID)
+	h.pidNS, _ = proc.Namespace(self.PID, "pid")
+	h.netNS, _ = proc.Namespace(self.PID, "net")
+	if st, err := proc.ReadStat(self.PID); err == nil {
+		h.session, h.tty = st.Session, st.TTY
+	}
+	return h
+}
+
+func tracer(pid int) int {
+	data, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	for line := range bytes.Lines(data) {
+		if rest, ok := bytes.CutPrefix(line, []byte("TracerPid:")); ok {
+			n, _ := strconv.Atoi(string(bytes.TrimSpace(rest)))
+			return n
+		}
+	}
+	return 0
+}
+
+// ownCgroup: to freeze a cgroup freezes all that is in it and below it.
+func (s *subject) ownCgroup() {
+	for _, g := range s.groups {
+		mine := s.host.paths.V1
+		if g.Version == 2 {
+			mine = s.host.paths.V2
+		}
+		if Holds(g.Path, mine) {
+			s.because("amber itself runs in its cgroup (%s)", safetext.Line(g.String()))
+			return
+		}
+	}
+	if len(s.groups) > 0 {
+		return
+	}
+	if p, err := cgroup.PathsOf(s.PID); err == nil && (p.V1 == "" || p.V1 == "/") && (p.V2 == "" || p.V2 == "/") {
+		s.because("it sits in the root cgroup, as everything else does")
+	}
+}
+
+// Holds reports whether cgroup outer is inner or an ancestor of it, both as
+// /proc/PID/cgroup names them to one reader: seen from within a cgroup
+// namespace, what is outside of it begins with "/..".
+func Holds(outer, inner string) bool {
+	if outer == "" || inner == "" {
+		return false
+	}
+	upOut, restOut := climb(outer)
+	upIn, restIn := climb(inner)
+	switch {
+	case upOut > upIn:
+		return len(restOut) == 0
+	case upOut < upIn:
+		return false
+	}
+	return len(restOut) <= len(restIn) && slices.Equal(restOut, restIn[:len(restOut)])
+}
+
+// climb counts the leading ".." of a path, and gives the components after it.
+func climb(path string) (up int, rest []string) {
+	for part := range strings.SplitSeq(path, "/") {
+		switch part {
+		case "":
+		case "..":
+			up++
+		default:
+			rest = append(rest, part)
+		}
+	}
+	return up, rest
+}
+
+// ownNamespace: amber in the container's own pid namespace.
+func (s *subject) ownNamespace() {
+	ns, err := proc.Namespace(s.PID, "pid")
+	if err != nil {
+		s.unsure("its pid namespace cannot be read: %v", err)
+		return
+	}
+	if ns == s.host.pidNS && !proc.IsHostPID(ns) && s.privatePID() {
+		s.because("amber itself runs in its pid namespace")
+	}
+}
+
+// privatePID reports whether the container has a pid namespace of its own or
+// its pod's; where its specification is not known, that is taken to be so.
+func (s *subject) privatePID() bool {
+	if s.Spec == nil || s.Spec.Linux == nil {
+		return true
+	}
+	for _, ns := range s.Spec.Linux.Namespaces {
+		if ns.Type == "pid" {
+			return true
+		}
+	}
+	return false
+}
+
+// ownParents: the shell, sudo and sshd that amber was started by, the leader
+// of its session, and a debugger on it.
+func (s *subject) ownParents() {
+	look := func(pid int, what string) {
+		if pid > 0 && pid != s.host.self.PID && slices.Contains(s.pids, pid) {
+			st, _ := proc.ReadStat(pid)
+			s.because("its process %d (%s) is %s", pid, safetext.Line(st.Comm), what)
+		}
+	}
+	for _, pid := range s.host.parents {
+		look(pid, "a parent of amber: the session that amber was started from")
+	}
+	if !slices.Contains(s.host.parents, s.host.session) {
+		look(s.host.session, "the leader of amber's session")
+	}
+	look(s.host.tracer, "the tracer of amber")
+	if slices.Contains(s.pids, s.host.self.PID) && len(s.reasons) == 0 {
+		s.because("amber itself is one of its processes")
+	}
+}

@@ -1,0 +1,108 @@
+// Package freeze stops every process of a container, and lets them run again:
+// through the container's runtime, or by its cgroup where there is no runtime
+// to ask.
+package freeze
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"amber/container"
+	"amber/isolate"
+	"amber/isolate/critical"
+	"amber/isolate/proc"
+)
+
+// Name is the method's name in plans and journals.
+const Name = "freeze"
+
+// DefaultTimeout is how long a task may take to stop.
+const DefaultTimeout = 10 * time.Second
+
+// By is how a container is frozen.
+type By string
+
+const (
+	ByRuntime By = "runtime" // by its runtime; by its cgroup where that is not to be had
+	ByCgroup  By = "cgroup"  // by its cgroup in any case
+)
+
+// Options of a Method. The zero value asks the runtime, waits DefaultTimeout,
+// and takes the calling process for what stands on the target.
+type Options struct {
+	By      By
+	Timeout time.Duration // for each container, and for each call of its runtime
+	Self    critical.Self
+}
+
+// Method freezes all containers of a target at once. See isolate.Method.
+type Method struct {
+	freezer func(container.Container) container.Freezer
+	o       Options
+}
+
+var _ isolate.Method = (*Method)(nil)
+
+// New makes the method. freezer gives the runtime of a container, nil where
+// there is none to ask.
+func New(freezer func(container.Container) container.Freezer, o Options) *Method {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if freezer == nil {
+		freezer = func(container.Container) container.Freezer { return nil }
+	}
+	return &Method{freezer: freezer, o: o}
+}
+
+// Name is "freeze".
+func (m *Method) Name() string { return Name }
+
+// Plan looks at each container, and at whether amber or the node stands on it.
+func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
+	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
+	boot := proc.BootID()
+	for i, c := range t.Containers {
+		b, err := m.look(c, boot)
+		if err != nil {
+			return p, fmt.Errorf("looking at %s: %w", c.Ref(), err)
+		}
+		p.Refs = append(p.Refs, c.Ref())
+		p.Steps = append(p.Steps, b.step(i+1))
+		p.Warnings = append(p.Warnings, b.warnings()...)
+	}
+	report := critical.Check(ctx, t, m.o.Self)
+	p.Critical = report.Reasons
+	for _, u := range report.Unknown {
+		p.Warnings = append(p.Warnings, "not known: "+u)
+	}
+	return p, nil
+}
+
+// step words what is to be done to a container.
+func (b before) step(id int) isolate.Step {
+	s := isolate.Step{ID: id, Action: b.action(), Object: b.container().Ref()}
+	switch s.Action {
+	case actionPause:
+		s.What = "has the runtime pause every process of the container"
+		s.Undo = "has the runtime resume it; by its cgroup where the runtime does not answer"
+	case actionFreeze:
+		s.What = fmt.Sprintf("freezes every process of the container by its cgroup (%s)", b.groups())
+		s.Undo = "thaws that cgroup"
+	default:
+		s.What = "changes nothing: " + b.idle()
+	}
+	// A struct of strings and numbers: marshalling it cannot fail.
+	s.Before, _ = json.Marshal(b)
+	return s
+}
+
+func decode(s isolate.Step) (before, error) {
+	var b before
+	if err := json.Unmarshal(s.Before, &b); err != nil {
+		return b, fmt.Errorf("reading step %d of the journal: %w", s.ID, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,197 @@
+package isolate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"amber/evidence/durable"
+	"amber/isolate/proc"
+)
+
+// The types of a journal's lines, in the order in which they come.
+const (
+	linePlan     = "plan"     // what is to be done; nothing is yet
+	lineStep     = "step"     // a step is about to be taken
+	lineOutcome  = "outcome"  // what became of it
+	lineFinish   = "finish"   // the receipt
+	lineVerify   = "verify"   // what Verify saw
+	lineRevert   = "revert"   // undoing begins
+	lineUndone   = "undone"   // what became of the undoing of a step
+	lineReverted = "reverted" // undoing ended; without errors, all is undone
+)
+
+// line is one line of journal/NNNN-METHOD.jsonl.
+type line struct {
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time"`
+	Holder  *Process  `json:"holder,omitempty"` // of plan and revert: who does it
+	Plan    *Plan     `json:"plan,omitempty"`
+	Step    *Step     `json:"step,omitempty"`
+	Outcome *Outcome  `json:"outcome,omitempty"`
+	Receipt *Receipt  `json:"receipt,omitempty"`
+	Checks  []Check   `json:"checks,omitempty"`
+	Errs    []string  `json:"errors,omitempty"`
+}
+
+// Process names a process of this host, and of no other boot of it.
+type Process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks since boot
+	Boot  string `json:"boot"`
+}
+
+// Alive reports whether the process still runs.
+func (p Process) Alive() bool { return p.Boot == proc.BootID() && proc.Alive(p.PID, p.Start) }
+
+func self() Process {
+	s, _ := proc.ReadStat(os.Getpid())
+	return Process{PID: os.Getpid(), Start: s.Start, Boot: proc.BootID()}
+}
+
+// Journal is one application's write-ahead log in a case. Its methods may be
+// called from several goroutines at once.
+type Journal struct {
+	mu sync.Mutex
+	f  *durable.File
+}
+
+// Begin starts a new journal in caseDir. The plan is on the disk no later than
+// the first step.
+func Begin(caseDir string, p Plan) (*Journal, error) {
+	dir := filepath.Join(caseDir, "journal")
+	if err := durable.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("making the journal's folder: %w", err)
+	}
+	f, err := createNext(dir, p.Method)
+	if err != nil {
+		return nil, fmt.Errorf("making a journal: %w", err)
+	}
+	j := &Journal{f: f}
+	me := self()
+	err = errors.Join(j.write(line{Type: linePlan, Holder: &me, Plan: &p}), durable.SyncDir(dir))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return j, nil
+}
+
+// createNext makes the file with the next free number. Another process may
+// take the number first.
+func createNext(dir, method string) (*durable.File, error) {
+	for {
+		names, err := journalFiles(dir)
+		if err != nil {
+			return nil, err
+		}
+		next := 1
+		if len(names) > 0 {
+			next = number(names[len(names)-1]) + 1
+		}
+		f, err := durable.Create(filepath.Join(dir, fmt.Sprintf("%04d-%s.jsonl", next, method)))
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// reopen opens a journal that another process may have left, with a torn last
+// line perhaps: what follows begins on a line of its own.
+func reopen(path string) (*Journal, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	f, err := durable.Append(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err == nil && len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		_, err = f.Write([]byte("\n"))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Journal{f: f}, nil
+}
+
+// Path is the journal's file.
+func (j *Journal) Path() string { return j.f.File.Name() }
+
+// Intend puts steps on the disk before they are taken.
+func (j *Journal) Intend(steps ...Step) error {
+	lines := make([]line, len(steps))
+	for i := range steps {
+		lines[i] = line{Type: lineStep, Step: &steps[i]}
+	}
+	return j.append(lines...)
+}
+
+// Done records what became of a step.
+func (j *Journal) Done(o Outcome) error { return j.append(line{Type: lineOutcome, Outcome: &o}) }
+
+// Finish records the receipt.
+func (j *Journal) Finish(r Receipt) error { return j.append(line{Type: lineFinish, Receipt: &r}) }
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.f.Close() }
+
+// append writes lines in one go and syncs them.
+func (j *Journal) append(lines ...line) error {
+	if err := j.write(lines...); err != nil {
+		return err
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", j.Path(), err)
+	}
+	return nil
+}
+
+func (j *Journal) write(lines ...line) error {
+	var buf bytes.Buffer
+	for _, l := range lines {
+		l.Time = time.Now().UTC()
+		data, err := json.Marshal(l)
+		if err != nil {
+			return fmt.Errorf("writing a %s to the journal: %w", l.Type, err)
+		}
+		buf.Write(append(data, '\n'))
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, err := j.f.Write(buf.Bytes()); err != nil {
+		return fmt.Errorf("writing to the journal: %w", err)
+	}
+	return nil
+}
+
+// journalFiles are the names of the journals in dir, by number.
+func journalFiles(dir string) ([]string, error) {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range all {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".jsonl") && number(e.Name()) > 0 {
+			names = append(names, e.Name())
+		}
+	}
+	sortByNumber(names)
+	return names, nil
+}
+
+// number is NNNN of NNNN-METHOD.jsonl, 0 of anything else.
+func number(name string) int {
+	digits, _, _ := strings.Cut(name, "-")
+	n, _ := strconv.Atoi(digits)
+	return n
+}

@@ -1,0 +1,203 @@
+// Package proc reads the few facts of /proc that isolation decides by. It
+// reads only files that the kernel answers without touching the memory or the
+// file systems of the process (so not cmdline, cwd or root), because those can
+// be made to hang by the process itself.
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// hostPIDNamespace is the inode of the first pid namespace (PROC_PID_INIT_INO,
+// include/linux/proc_ns.h); the kernel gives it the same one on every boot.
+const hostPIDNamespace = "pid:[4026531836]"
+
+// ErrBadStat says that a stat line does not have the form of proc_pid_stat(5).
+var ErrBadStat = errors.New("malformed stat line")
+
+// Stat is what proc_pid_stat(5) says of a process or of one of its threads.
+type Stat struct {
+	PID     int
+	Comm    string // written by the process itself: not to be shown raw
+	State   byte   // R, S, D, T, t, Z, X, I
+	Parent  int
+	Session int
+	TTY     int    // device number of the controlling terminal, 0 without one
+	Start   uint64 // clock ticks since boot; with the pid it names a process
+}
+
+// ReadStat reads a process's stat. A process that is gone gives fs.ErrNotExist.
+func ReadStat(pid int) (Stat, error) {
+	return readStat(dir(pid, "stat"))
+}
+
+// ReadTask reads the stat of one thread.
+func ReadTask(pid, tid int) (Stat, error) {
+	return readStat(dir(pid, "task", strconv.Itoa(tid), "stat"))
+}
+
+func readStat(path string) (Stat, error) {
+	data, err := read(path)
+	if err != nil {
+		return Stat{}, err
+	}
+	s, err := ParseStat(data)
+	if err != nil {
+		return Stat{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ParseStat reads one line of proc_pid_stat(5). The name in parentheses may
+// itself hold parentheses and line breaks, so it ends at the last one.
+func ParseStat(data []byte) (Stat, error) {
+	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if open < 1 || end < open {
+		return Stat{}, ErrBadStat
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(data[:open])))
+	f := strings.Fields(string(data[end+1:]))
+	if err != nil || len(f) < 20 || len(f[0]) != 1 {
+		return Stat{}, ErrBadStat
+	}
+	s := Stat{PID: pid, Comm: string(data[open+1 : end]), State: f[0][0]}
+	for _, x := range []struct {
+		to    *int
+		field int
+	}{{&s.Parent, 1}, {&s.Session, 3}, {&s.TTY, 4}} {
+		if *x.to, err = strconv.Atoi(f[x.field]); err != nil {
+			return Stat{}, ErrBadStat
+		}
+	}
+	if s.Start, err = strconv.ParseUint(f[19], 10, 64); err != nil {
+		return Stat{}, ErrBadStat
+	}
+	return s, nil
+}
+
+// Alive reports whether the process that had this pid and start time still
+// runs; a zombie does not.
+func Alive(pid int, start uint64) bool {
+	s, err := ReadStat(pid)
+	return err == nil && s.Start == start && s.State != 'Z' && s.State != 'X'
+}
+
+// BootID names the present boot of the host; empty where it cannot be read.
+func BootID() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// Namespace is a process's namespace of one kind ("pid", "net", "mnt"), in the
+// kernel's words: "pid:[4026531836]".
+func Namespace(pid int, kind string) (string, error) {
+	return os.Readlink(dir(pid, "ns", kind))
+}
+
+// IsHostPID reports whether a pid namespace is the first one, the host's.
+func IsHostPID(ns string) bool { return ns == hostPIDNamespace }
+
+// Exe is the path of a process's executable as its own mount namespace names
+// it; " (deleted)" is cut off. Empty where it cannot be read.
+func Exe(pid int) string {
+	s, _ := os.Readlink(dir(pid, "exe"))
+	return strings.TrimSuffix(s, " (deleted)")
+}
+
+// Ancestors are the parents of a process, nearest first, up to pid 1 or to the
+// edge of the pid namespace that /proc shows.
+func Ancestors(pid int) []int {
+	var up []int
+	for range 1 << 10 {
+		s, err := ReadStat(pid)
+		if err != nil || s.Parent <= 0 {
+			break
+		}
+		pid = s.Parent
+		up = append(up, pid)
+	}
+	return up
+}
+
+// Pids are all processes that /proc shows.
+func Pids() ([]int, error) { return numbers("/proc") }
+
+// Threads are the threads of a process.
+func Threads(pid int) ([]int, error) { return numbers(dir(pid, "task")) }
+
+// FDs are the open descriptors of a process.
+func FDs(pid int) ([]int, error) { return numbers(dir(pid, "fd")) }
+
+// FD is what a descriptor points to: a path, "socket:[123]",
+// "anon_inode:[fanotify]".
+func FD(pid, fd int) (string, error) { return os.Readlink(dir(pid, "fd", strconv.Itoa(fd))) }
+
+// FDInfo is what the kernel tells of a descriptor beyond its target.
+func FDInfo(pid, fd int) ([]byte, error) { return read(dir(pid, "fdinfo", strconv.Itoa(fd))) }
+
+// Waits is the kernel function in which a thread sleeps, or the top of its
+// kernel stack; empty where neither may be read.
+func Waits(pid, tid int) string {
+	base := dir(pid, "task", strconv.Itoa(tid))
+	if w, err := read(filepath.Join(base, "wchan")); err == nil && len(w) > 0 && string(w) != "0" {
+		return string(w)
+	}
+	stack, err := read(filepath.Join(base, "stack"))
+	if err != nil {
+		return ""
+	}
+	return stackTop(string(stack))
+}
+
+// stackTop is the first function of /proc/PID/stack: "[<0>] name+0x12/0x34".
+func stackTop(stack string) string {
+	line, _, _ := strings.Cut(stack, "\n")
+	if _, f, ok := strings.Cut(line, "] "); ok {
+		line = f
+	}
+	name, _, _ := strings.Cut(line, "+")
+	return strings.TrimSpace(name)
+}
+
+func dir(pid int, elem ...string) string {
+	return "/proc/" + strconv.Itoa(pid) + "/" + strings.Join(elem, "/")
+}
+
+// read gives fs.ErrNotExist also for a process that ends while it is read.
+func read(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.ESRCH) {
+		return nil, fmt.Errorf("reading %s: %w", path, fs.ErrNotExist)
+	}
+	return data, err
+}
+
+func numbers(path string) ([]int, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if errors.Is(err, syscall.ESRCH) {
+		return nil, fmt.Errorf("reading %s: %w", path, fs.ErrNotExist)
+	}
+	var ns []int
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			ns = append(ns, n)
+		}
+	}
+	return ns, err
+}
