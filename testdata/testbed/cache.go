@@ -16,6 +16,7 @@ const (
 	containerd1Dir = "containerd-1.6.20"
 	containerd2Dir = "containerd-2.1.9"
 	dockerDir      = "docker-26.1.5"
+	bashDir        = "bash-5.2"
 )
 
 // CacheDir is where fetch.sh keeps what it got.

@@ -83,3 +83,41 @@ func TestCGroup2World(t *testing.T) {
 		t.Error("not frozen")
 	}
 }
+
+func TestMisbehaveAndDownByAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("containerd needs root")
+	}
+	dir, err := os.MkdirTemp("", "amber-up-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Up(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Down() })
+	r, err := c.Misbehave("bad")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CTR("task", "pause", "bad"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(); err != nil { // the worst case: paused, and no daemon to ask
+		t.Fatal(err)
+	}
+	again, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Down(); err != nil {
+		t.Fatal(err)
+	}
+	if startTime(r.PID) != "" {
+		t.Errorf("process %d is left behind", r.PID)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s is left behind", dir)
+	}
+}

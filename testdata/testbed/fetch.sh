@@ -1,5 +1,5 @@
 #!/bin/sh
-# fetch.sh [containerd1] [containerd2] [docker]     (without an argument: all)
+# fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: all)
 #
 # Gets real container runtimes into a cache of their own, unpacked and not
 # installed: the machine's packages, package lists and services stay as they
@@ -8,6 +8,7 @@
 #   containerd-1.6.20/bin   containerd, ctr, shim, runc 1.1.5, busybox (Debian 12)
 #   containerd-2.1.9/bin    containerd, ctr, shim (built from the Go module), runc, busybox
 #   docker-26.1.5/bin       dockerd (Debian 13)
+#   bash-5.2/bin            bash, static: a shell that runs under any name (Debian 12)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -113,6 +114,18 @@ docker() {
 	settle "$work" "$name"
 }
 
+bash() {
+	name=bash-5.2
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting a static bash"
+	new_work
+	unpack bookworm "$work" bash-static
+	mkdir "$work/bin"
+	cp "$work/root/bin/bash-static" "$work/bin/bash"
+	wants "$work/bin/bash" 5.2
+	settle "$work" "$name"
+}
+
 # cached WHAT… succeeds where all of it is there, and needs no lock.
 cached() {
 	for what; do
@@ -120,13 +133,14 @@ cached() {
 		containerd1) dir=containerd-1.6.20 ;;
 		containerd2) dir=containerd-2.1.9 ;;
 		docker) dir=docker-26.1.5 ;;
-		*) die "unknown: $what (want containerd1, containerd2 or docker)" ;;
+		bash) dir=bash-5.2 ;;
+		*) die "unknown: $what (want containerd1, containerd2, docker or bash)" ;;
 		esac
 		[ -d "$cache/$dir" ] || return 1
 	done
 }
 
-[ $# -gt 0 ] || set -- containerd1 docker containerd2
+[ $# -gt 0 ] || set -- containerd1 bash docker containerd2
 ! cached "$@" || exit 0
 exec 9>"$cache/lock"
 flock 9
