@@ -1,0 +1,269 @@
+// Package casedir keeps a case: the directory that holds one incident.
+//
+//	case.json       what the case is, and who may sign in it
+//	custody.jsonl   who did what to it
+//	journal/        what isolation changed, and how to undo it
+//	evidence/ID/    the bundles
+//	lock            names the one process that may write here
+package casedir
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"amber/evidence/canon"
+	"amber/evidence/custody"
+	"amber/evidence/durable"
+	"amber/evidence/keys"
+)
+
+// Format is the version of case.json that this package writes. A reader refuses
+// a higher one and ignores fields that it does not know.
+const Format = 1
+
+const (
+	infoFile   = "case.json"
+	lockFile   = "lock"
+	custodyLog = "custody.jsonl"
+	maxInfo    = 1 << 20
+)
+
+// ErrNoCase says that a directory holds no case.
+var ErrNoCase = errors.New("no case")
+
+// Info is case.json.
+type Info struct {
+	Format  int       `json:"format"`
+	ID      string    `json:"id"` // sortable: 20261122T033000Z-k3f7qa
+	Created time.Time `json:"created"`
+	Title   string    `json:"title,omitempty"`
+	Signers []string  `json:"signers,omitempty"` // allowed_signers lines
+}
+
+// Case is an open case. Log may be called from several goroutines; set Tool and
+// Signer before the first call.
+type Case struct {
+	Tool   custody.Tool // what the custody log says of this program
+	Signer ssh.Signer   // signs the custody log; nil leaves lines awaiting
+
+	dir  string
+	info Info
+	held *lock // nil where the case is open for reading
+
+	mu  sync.Mutex
+	log *custody.Log
+	// beside is the head of the case's own log where that cannot be written.
+	beside *custody.Anchor
+}
+
+// Create makes a case in dir, which must be absent or empty, and opens it for
+// writing. An empty dir stands for amber-case-ID under the current directory.
+// Nothing here waits for a key.
+func Create(dir, title string) (*Case, error) {
+	info := newInfo(title)
+	if dir == "" {
+		dir = "amber-case-" + info.ID
+	}
+	c, err := create(dir, info)
+	if err != nil {
+		return nil, fmt.Errorf("making a case in %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+func newInfo(title string) Info {
+	now := time.Now().UTC().Truncate(time.Second)
+	return Info{
+		Format:  Format,
+		ID:      now.Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:6]),
+		Created: now,
+		Title:   strings.ToValidUTF8(title, "\ufffd"),
+	}
+}
+
+func create(dir string, info Info) (*Case, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	if err := checkEmpty(dir); err != nil {
+		return nil, err
+	}
+	held, err := takeLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Case{dir: dir, info: info, held: held}
+	if err := checkEmpty(dir); err != nil { // another may have been first
+		return nil, errors.Join(err, c.Close())
+	}
+	if err := c.writeInfo(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// checkEmpty lets pass what a crash inside create may have left.
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case lockFile, infoFile + ".tmp":
+		case infoFile:
+			return fmt.Errorf("it holds a case already: %w", fs.ErrExist)
+		default:
+			return fmt.Errorf("the directory is not empty: %w", fs.ErrExist)
+		}
+	}
+	return nil
+}
+
+// Open opens the case in dir for writing. Another process that has it so gives
+// *LockedError, no case there ErrNoCase.
+func Open(dir string) (*Case, error) {
+	c, err := OpenRead(dir)
+	if err != nil {
+		return nil, err
+	}
+	if c.held, err = takeLock(c.dir); err != nil {
+		return nil, fmt.Errorf("opening the case %s: %w", c.dir, err)
+	}
+	if c.info, err = readInfo(c.dir); err != nil { // it may have changed until the lock was ours
+		return nil, errors.Join(fmt.Errorf("opening the case %s: %w", c.dir, err), c.Close())
+	}
+	return c, nil
+}
+
+// OpenRead opens the case in dir for reading. It takes no lock and works on
+// read-only media; Log still works, for every look into evidence is an entry.
+func OpenRead(dir string) (*Case, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := readInfo(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the case %s: %w", dir, err)
+	}
+	return &Case{dir: dir, info: info}, nil
+}
+
+// OpenOrCreate opens the case in dir for writing and makes it where it is absent.
+func OpenOrCreate(dir, title string) (c *Case, created bool, err error) {
+	if dir != "" {
+		c, err = Open(dir)
+		if !errors.Is(err, ErrNoCase) {
+			return c, false, err
+		}
+	}
+	c, err = Create(dir, title)
+	return c, err == nil, err
+}
+
+var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z0-9]{6}$`)
+
+func readInfo(dir string) (Info, error) {
+	var info Info
+	data, err := readFile(filepath.Join(dir, infoFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return info, fmt.Errorf("%w: it has no %s", ErrNoCase, infoFile)
+	}
+	if err != nil {
+		return info, err
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
+		return info, fmt.Errorf("reading %s: %w", infoFile, err)
+	}
+	switch {
+	case info.Format > Format:
+		return info, fmt.Errorf("reading %s: format %d is of a newer amber; this one knows %d", infoFile, info.Format, Format)
+	case info.Format < 1 || !idForm.MatchString(info.ID):
+		return info, fmt.Errorf("reading %s: not the description of a case", infoFile)
+	}
+	return info, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is not a file", path), err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxInfo+1))
+	if err == nil && len(data) > maxInfo {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxInfo)
+	}
+	return data, err
+}
+
+func (c *Case) writeInfo() error {
+	text, err := canon.Marshal(c.info)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(c.dir, infoFile), append(text, '\n'))
+}
+
+// Dir is the case's directory, absolute.
+func (c *Case) Dir() string { return c.dir }
+
+// Info is what case.json says.
+func (c *Case) Info() Info { return c.info }
+
+// JournalDir is where isolation keeps its journals. It may not exist yet.
+func (c *Case) JournalDir() string { return filepath.Join(c.dir, "journal") }
+
+// EvidenceDir is where the bundle id lies, or will. An id that is not one plain
+// file name is refused.
+func (c *Case) EvidenceDir(id string) (string, error) {
+	if id == "" || id == "." || id == ".." || strings.ContainsAny(id, "/\x00") {
+		return "", fmt.Errorf("evidence id %q: want a plain name", id)
+	}
+	return filepath.Join(c.dir, "evidence", id), nil
+}
+
+// Signers are those who may sign in this case.
+func (c *Case) Signers() (*keys.Signers, error) {
+	s, err := keys.ParseSigners([]byte(strings.Join(c.info.Signers, "\n")))
+	if err != nil {
+		return nil, fmt.Errorf("reading the signers of the case %s: %w", c.dir, err)
+	}
+	return s, nil
+}
+
+// Close gives the lock back. It is not needed for a crash's sake: the lock dies
+// with the process.
+func (c *Case) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if c.log != nil {
+		err, c.log = c.log.Close(), nil
+	}
+	if c.held != nil {
+		err, c.held = errors.Join(err, c.held.release()), nil
+	}
+	return err
+}
