@@ -2,6 +2,7 @@ package container
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,7 @@ func ParseTarget(s string) (Target, error) {
 		return bad("a container: NAME, ID, containerd://NS/ID, docker://ID or pod/NS/NAME")
 	case !hasScheme && strings.HasPrefix(s, "pod/"):
 		parts := strings.Split(s, "/")
-		if len(parts) < 3 || len(parts) > 4 || parts[1] == "" || parts[2] == "" {
+		if len(parts) < 3 || len(parts) > 4 || slices.Contains(parts, "") {
 			return bad("pod/NAMESPACE/NAME[/CONTAINER]")
 		}
 		t := Target{Scheme: "pod", Namespace: parts[1], Pod: parts[2]}
