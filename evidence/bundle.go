@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"amber/evidence/canon"
 	"amber/evidence/record"
@@ -38,6 +39,8 @@ type Bundle struct {
 	paths    *ocispec.Descriptor
 	frames   [][32]byte
 	walTail  string // what is wrong with the log of an incomplete bundle
+
+	manifestName string
 }
 
 // Limits on what is read whole.
@@ -89,12 +92,37 @@ func (b *Bundle) Digest() string { return hexSum(b.sums) }
 // Payloads names the payloads in the order in which they were begun.
 func (b *Bundle) Payloads() []string { return b.order }
 
+// openFiles opens a bundle whose manifest cannot be read, to hash its files.
+func openFiles(dir string) (*Bundle, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{root: root}
+	if err := b.openSums(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return b, nil
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 func (b *Bundle) open() error {
 	_, err := b.root.Lstat(incompleteFile)
 	if err == nil {
 		b.state = Incomplete
 		return b.openIncomplete()
 	}
+	if err := b.openSums(); err != nil {
+		return err
+	}
+	return b.openManifest()
+}
+
+func (b *Bundle) openSums() (err error) {
 	if b.sums, err = b.readFile(sumsFile, maxSums); errors.Is(err, fs.ErrNotExist) {
 		return errors.New("this is no bundle: it has neither " + sumsFile + " nor " + incompleteFile)
 	}
@@ -108,7 +136,7 @@ func (b *Bundle) open() error {
 	if len(b.seals) > 0 {
 		b.state = Sealed
 	}
-	return b.openManifest()
+	return nil
 }
 
 // readFile reads a small regular file whole.
@@ -134,7 +162,7 @@ func (b *Bundle) openFile(name string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	return b.root.Open(name)
+	return b.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 func (b *Bundle) sealFiles() ([]string, error) {
@@ -191,6 +219,7 @@ func (b *Bundle) openManifest() error {
 	if err := checkDigest(d); err != nil {
 		return err
 	}
+	b.manifestName = blobDir + "/" + d.Digest.Encoded()
 	if data, err = b.readBlob(d, maxManifest); err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}

@@ -51,7 +51,7 @@ func samples(r *rand.Rand) []object {
 		{m: &record.Member{Path: "filesystem/hard", Type: record.Hardlink, Link: "filesystem/small", Mode: 0o644}},
 		{m: &record.Member{Path: "filesystem/whiteout", Type: record.CharDev}},
 		{m: &record.Member{Path: "filesystem/fifo", Type: record.FIFO}},
-		{m: &record.Member{Path: "filesystem/sock", Type: record.Socket}},
+		{m: &record.Member{Path: "filesystem/sock", Type: record.SocketFile}},
 		{m: &record.Member{Path: "filesystem/suid", Type: record.Dir, Mode: 0o4755, UID: 4294967294, GID: 1 << 22, Mtime: time.Unix(-5, 0),
 			Xattrs: []record.Xattr{{Name: "trusted.overlay.opaque", Value: []byte("y")}, {Name: "user.big", Value: bytes.Repeat([]byte{1, 0}, 2000)}}}},
 	}

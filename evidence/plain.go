@@ -119,7 +119,7 @@ func (p *plain) openSegment(s *storedSegment) error {
 		return err
 	}
 	p.file, p.open = f, s
-	if s.frames == nil {
+	if s.starts == nil {
 		if err := p.readTable(s); err != nil {
 			p.closeFile()
 			return fmt.Errorf("%s, segment at %d: %w", p.name, s.offset, err)
@@ -137,15 +137,16 @@ func (p *plain) readTable(s *storedSegment) error {
 		s.frames = frames
 	}
 	var at frameStart
-	s.starts = s.starts[:0]
+	starts := make([]frameStart, 0, len(s.frames))
 	for _, f := range s.frames {
-		s.starts = append(s.starts, at)
+		starts = append(starts, at)
 		at.stored += int64(f.stored)
 		at.plain += int64(f.plain)
 	}
 	if at.plain != s.plain || len(s.frames) == 0 {
 		return errTable
 	}
+	s.starts = starts
 	return nil
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+
 	"amber/evidence/canon"
 	"amber/evidence/durable"
 	"amber/evidence/record"
@@ -53,7 +56,7 @@ func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 	if err := w.members.close(); err != nil {
 		return Summary{}, err
 	}
-	root, err := w.root()
+	root, err := rootOf(w.tree)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -91,13 +94,12 @@ func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 	return s, w.st.finish()
 }
 
-// root is the Merkle tree hash over the lines so far, in hex.
-func (w *Writer) root() (string, error) {
-	if w.tree.End() == 0 {
-		empty := sha256.Sum256(nil)
-		return hex.EncodeToString(empty[:]), nil
+// rootOf is the Merkle tree hash (RFC 6962) over the leaves so far, in hex.
+func rootOf(tree *compact.Range) (string, error) {
+	if tree.End() == 0 {
+		return hex.EncodeToString(rfc6962.DefaultHasher.EmptyRoot()), nil
 	}
-	root, err := w.tree.GetRootHash(nil)
+	root, err := tree.GetRootHash(nil)
 	return hex.EncodeToString(root), err
 }
 

@@ -124,7 +124,7 @@ func (p *Payload) Add(m *record.Member, r io.Reader) error {
 		m.ReadAt = time.Now().UTC()
 	}
 	m.Payload = ""
-	if m.Type != record.Socket {
+	if m.Type != record.SocketFile {
 		m.Payload = p.name
 		p.putHeader(m)
 	}
@@ -333,7 +333,7 @@ func (w *Writer) nonce(to *[16]byte) {
 // header has them whole.
 func trim(m *record.Member) {
 	if n := len(m.Xattrs); n > 8 {
-		m.Xattrs = m.Xattrs[:8]
+		m.Xattrs, m.XattrsCut = m.Xattrs[:8], true
 		m.Notes = append(m.Notes, fmt.Sprintf("%d extended attributes are in the tar header alone", n-8))
 	}
 	const most = 16

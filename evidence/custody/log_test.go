@@ -259,8 +259,12 @@ func TestMain(m *testing.M) {
 const perChild = 50
 
 func child(path string) int {
+	n := perChild
+	if s := os.Getenv("CUSTODY_TEST_COUNT"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
 	l, err := Open(path)
-	for i := 0; err == nil && i < perChild; i++ {
+	for i := 0; err == nil && i < n; i++ {
 		_, _, err = l.Append(entry("cat"+strconv.Itoa(i)), nil)
 	}
 	if err != nil {

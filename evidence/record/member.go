@@ -8,15 +8,15 @@ import "time"
 type Type string
 
 const (
-	File     Type = "file"
-	Dir      Type = "dir"
-	Symlink  Type = "symlink"
-	Hardlink Type = "hardlink" // Link names the member that holds the bytes
-	FIFO     Type = "fifo"
-	Socket   Type = "socket" // in the index only: tar has no such type
-	CharDev  Type = "char"
-	BlockDev Type = "block"
-	Miss     Type = "miss" // wanted and not had; Reason says why
+	File       Type = "file"
+	Dir        Type = "dir"
+	Symlink    Type = "symlink"
+	Hardlink   Type = "hardlink" // Link names the member that holds the bytes
+	FIFO       Type = "fifo"
+	SocketFile Type = "socket" // in the index only: tar has no such type
+	CharDev    Type = "char"
+	BlockDev   Type = "block"
+	Miss       Type = "miss" // wanted and not had; Reason says why
 )
 
 // Extent is a run of data in a sparse file: bytes from the file's start, in
@@ -43,26 +43,27 @@ type Xattr struct {
 // no empty, "." or ".." element; it may hold any byte but NUL and, in an
 // element, slash. Times are exact to the nanosecond; zero where unknown.
 type Member struct {
-	Path     string
-	Type     Type
-	Mode     uint32 // permission bits with setuid 04000, setgid 02000, sticky 01000
-	UID, GID uint32
-	Links    uint64 // number of hard links
-	Inode    uint64
-	Size     int64    // logical size in bytes of a File
-	Link     string   // target of a Symlink (raw), or path of the member that a Hardlink means
-	DevMajor uint32   // CharDev, BlockDev
-	DevMinor uint32   //
-	Extents  []Extent // data of a sparse File; nil for one that is stored whole. An empty non-nil list is all hole.
-	Atime    time.Time
-	Mtime    time.Time
-	Ctime    time.Time
-	Btime    time.Time
-	Xattrs   []Xattr // sorted by name
-	ReadAt   time.Time
-	Via      string   // how it was read where that is not plain: "statx", "map_files", "sock_diag", …
-	Notes    []string // what went wrong or changed while it was read
-	Reason   string   // of a Miss
+	Path      string
+	Type      Type
+	Mode      uint32 // permission bits with setuid 04000, setgid 02000, sticky 01000
+	UID, GID  uint32
+	Links     uint64 // number of hard links
+	Inode     uint64
+	Size      int64    // logical size in bytes of a File
+	Link      string   // target of a Symlink (raw), or path of the member that a Hardlink means
+	DevMajor  uint32   // CharDev, BlockDev
+	DevMinor  uint32   //
+	Extents   []Extent // data of a sparse File; nil for one that is stored whole. An empty non-nil list is all hole.
+	Atime     time.Time
+	Mtime     time.Time
+	Ctime     time.Time
+	Btime     time.Time
+	Xattrs    []Xattr // sorted by name
+	XattrsCut bool    // the line holds the first of them alone; the tar header has all
+	ReadAt    time.Time
+	Via       string   // how it was read where that is not plain: "statx", "map_files", "sock_diag", …
+	Notes     []string // what went wrong or changed while it was read
+	Reason    string   // of a Miss
 
 	// Filled in by the writer.
 	SHA256      [32]byte // of the logical bytes of a File; of the extents alone where HashExtents

@@ -84,6 +84,10 @@ func (m *Member) AppendJSON(b []byte) []byte {
 	}
 	w.text("via", m.Via)
 	w.xattrs(m.Xattrs)
+	if m.XattrsCut {
+		w.key("xattrs_cut")
+		w.b = append(w.b, "true"...)
+	}
 	return append(w.b, '}')
 }
 
@@ -288,6 +292,7 @@ type memberLine struct {
 	UID                        uint32
 	Via                        string
 	Xattrs                     []xattrLine
+	XattrsCut                  bool `json:"xattrs_cut"`
 }
 
 type xattrLine struct {
@@ -309,7 +314,7 @@ func ParseMember(line []byte) (*Member, error) {
 		Path: l.Path + string(l.Path64), Type: l.Type, Mode: l.Mode, UID: l.UID, GID: l.GID,
 		Links: max(l.Links, 1), Inode: l.Inode, Size: l.Size, Link: l.Link + string(l.Link64),
 		DevMajor: l.DevMajor, DevMinor: l.DevMinor, Via: l.Via, Notes: l.Notes,
-		Reason: l.Reason + string(l.Reason64), HashExtents: l.HashExtents,
+		Reason: l.Reason + string(l.Reason64), HashExtents: l.HashExtents, XattrsCut: l.XattrsCut,
 		Payload: l.Payload, Offset: l.Offset, Data: l.Data,
 	}
 	if l.Extents != nil {
@@ -348,7 +353,7 @@ func (m *Member) fill(l *memberLine) error {
 // check refuses what no writer of ours writes, so that readers need not.
 func (m *Member) check() error {
 	switch m.Type {
-	case File, Dir, Symlink, Hardlink, FIFO, Socket, CharDev, BlockDev, Miss:
+	case File, Dir, Symlink, Hardlink, FIFO, SocketFile, CharDev, BlockDev, Miss:
 	default:
 		return fmt.Errorf("%q is no type of member", m.Type)
 	}

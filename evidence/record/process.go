@@ -47,7 +47,7 @@ type Process struct {
 	AnonExec   []Mapping    `json:"anonymous_executable,omitempty"` // executable memory that no file backs, at most 1024
 
 	Lies  []string  `json:"lies,omitempty"`     // names and places that are not what they seem, each a sentence (safe to print)
-	Found []string  `json:"found_by,omitempty"` // "cgroup", "pidns": how it was known to be the container's
+	Found []string  `json:"found_by,omitempty"` // "cgroup", "pid namespace", "parent": how it was known to be the container's
 	Notes []string  `json:"notes,omitempty"`
 	Read  time.Time `json:"read_at"`
 	Via   string    `json:"via"` // "procfs"

@@ -54,10 +54,11 @@ func clean(s string) bool {
 	return true
 }
 
-// printable admits a plain space of the Unicode categories only: combining and
-// format characters (Cf holds the bidirectional overrides) are shown escaped.
+// printable admits letters, marks, numbers, symbols and, of all spaces, the
+// plain one; format characters (Cf holds the bidirectional overrides) are
+// shown escaped.
 func printable(r rune) bool {
-	return r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Z, r) && !unicode.Is(unicode.M, r)
+	return r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Z, r)
 }
 
 func writeEscaped(b *strings.Builder, r rune) {

@@ -1,0 +1,416 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"amber/evidence/keys"
+	"amber/evidence/record"
+)
+
+// VerifyOptions says how far Verify goes and whom it trusts.
+type VerifyOptions struct {
+	Signers *keys.Signers // whose signatures count; nil: nobody is known
+	Demand  bool          // a signature of a known signer must be there
+	Deep    bool          // decode every member and hash it, too
+	Count   *atomic.Int64 // bytes done, for progress; may be nil
+}
+
+// Problem is one thing that is not as it was sealed.
+type Problem struct {
+	Name string `json:"name"` // the file, payload or member
+	What string `json:"what"`
+}
+
+// Signature is one file of seal/.
+type Signature struct {
+	File        string `json:"file"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Principal   string `json:"principal,omitempty"`
+	Known       bool   `json:"known"`
+}
+
+// Report is what Verify found. No problems and a known signer is the only
+// outcome that needs no further word.
+type Report struct {
+	ID         string      `json:"id"`
+	State      State       `json:"state"`
+	Digest     string      `json:"digest,omitempty"` // of SHA256SUMS
+	Root       string      `json:"members_root,omitempty"`
+	Members    int64       `json:"members"`
+	Misses     int64       `json:"misses"`
+	Noted      int64       `json:"noted"`
+	Files      int         `json:"files"`
+	Bytes      int64       `json:"bytes"` // stored bytes hashed
+	Deep       bool        `json:"deep"`
+	Plain      int64       `json:"plain_bytes,omitempty"` // member bytes hashed, where deep
+	Unfinished []string    `json:"unfinished,omitempty"`  // of an incomplete bundle: what was cut off
+	Signatures []Signature `json:"signatures"`
+	Problems   []Problem   `json:"problems"`
+}
+
+// Intact reports whether nothing of what is there was changed.
+func (r *Report) Intact() bool { return len(r.Problems) == 0 }
+
+// KnownSigner reports whether somebody known signed it.
+func (r *Report) KnownSigner() bool {
+	for _, s := range r.Signatures {
+		if s.Known {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) problem(name, format string, args ...any) {
+	r.Problems = append(r.Problems, Problem{name, fmt.Sprintf(format, args...)})
+}
+
+// Verify checks a bundle in a directory. A bundle that cannot be opened is a
+// problem of the report, too; the error is for what says nothing about the
+// bundle (no such directory, a cancelled context).
+func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
+	r := &Report{Signatures: []Signature{}, Problems: []Problem{}, Deep: o.Deep}
+	b, err := Open(dir)
+	if errors.Is(err, fs.ErrNotExist) && b == nil && !isDir(dir) {
+		return nil, err
+	}
+	if err != nil {
+		r.openFailed(ctx, dir, err, o)
+		return r, ctx.Err()
+	}
+	defer b.Close()
+	v := verifier{b: b, r: r, o: o}
+	r.ID, r.State = b.ID(), b.state
+	if b.state == Incomplete {
+		v.incomplete(ctx)
+		return r, ctx.Err()
+	}
+	r.Digest = b.Digest()
+	v.files(ctx)
+	v.signatures()
+	v.structure()
+	if r.Intact() {
+		v.index()
+	}
+	if r.Intact() && o.Deep {
+		v.deep(ctx)
+	}
+	return r, ctx.Err()
+}
+
+// openFailed goes on without the manifest: the files can be hashed all the
+// same, and name what was changed.
+func (r *Report) openFailed(ctx context.Context, dir string, why error, o VerifyOptions) {
+	b, err := openFiles(dir)
+	if err != nil {
+		r.problem(dir, "%v", why)
+		return
+	}
+	defer b.Close()
+	r.State = b.state
+	r.Digest = b.Digest()
+	v := verifier{b: b, r: r, o: o}
+	v.files(ctx)
+	v.signatures()
+	if r.Intact() {
+		r.problem(dir, "%v", why)
+	}
+}
+
+type verifier struct {
+	b    *Bundle
+	r    *Report
+	o    VerifyOptions
+	line map[string]string // file → digest, of SHA256SUMS
+}
+
+var (
+	sumsLine   = regexp.MustCompile(`^([0-9a-f]{64})  ([!-~]+)$`)
+	sealedName = regexp.MustCompile(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
+	sealName   = regexp.MustCompile(`^seal/[0-9]{3}-sshsig$`)
+)
+
+// files compares the directory with SHA256SUMS, both ways, and hashes all.
+func (v *verifier) files(ctx context.Context) {
+	v.line = v.readSums()
+	seen := v.walk()
+	names := make([]string, 0, len(v.line))
+	for name := range v.line {
+		if !seen[name] {
+			v.r.problem(name, "is missing")
+			continue
+		}
+		names = append(names, name)
+	}
+	v.hashAll(ctx, names)
+}
+
+// readSums reads SHA256SUMS, which has one form only.
+func (v *verifier) readSums() map[string]string {
+	sums := map[string]string{}
+	text, ok := strings.CutSuffix(string(v.b.sums), "\n")
+	if !ok {
+		v.r.problem(sumsFile, "does not end in a line end")
+	}
+	last := ""
+	for l := range strings.SplitSeq(text, "\n") {
+		f := sumsLine.FindStringSubmatch(l)
+		switch {
+		case f == nil || !sealedName.MatchString(f[2]):
+			v.r.problem(sumsFile, "has a line that no bundle has: %q", l)
+		case f[2] <= last:
+			v.r.problem(sumsFile, "is not in order at %q", f[2])
+		case strings.HasPrefix(f[2], blobDir) && !strings.HasSuffix(f[2], f[1]):
+			v.r.problem(f[2], "%s lists another digest than its name", sumsFile)
+		default:
+			sums[f[2]], last = f[1], f[2]
+		}
+	}
+	for _, must := range []string{layoutFile, indexFile, readmeFile} {
+		if sums[must] == "" {
+			v.r.problem(must, "is not listed in %s", sumsFile)
+		}
+	}
+	return sums
+}
+
+// walk finds what is there and must not be.
+func (v *verifier) walk() map[string]bool {
+	seen := map[string]bool{}
+	err := fs.WalkDir(v.b.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			v.r.problem(name, "%v", err)
+		case d.IsDir():
+			if name != "." && name != "blobs" && name != blobDir && name != sealDir {
+				v.r.problem(name, "is a directory that no bundle has")
+				return fs.SkipDir
+			}
+		case !d.Type().IsRegular():
+			v.r.problem(name, "is not a regular file")
+		case v.line[name] != "":
+			seen[name] = true
+		case name != sumsFile && !sealName.MatchString(name):
+			v.r.problem(name, "is not listed in %s", sumsFile)
+		}
+		return nil
+	})
+	if err != nil {
+		v.r.problem(".", "%v", err)
+	}
+	return seen
+}
+
+var hashBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// hashAll hashes files on all cores.
+func (v *verifier) hashAll(ctx context.Context, names []string) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := make(chan string)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			buf := hashBuffers.Get().(*[]byte)
+			defer hashBuffers.Put(buf)
+			for name := range next {
+				sum, n, err := v.hashFile(name, *buf)
+				mu.Lock()
+				v.r.Files++
+				v.r.Bytes += n
+				switch {
+				case err != nil:
+					v.r.problem(name, "%v", err)
+				case sum != v.line[name]:
+					v.r.problem(name, "was changed: its SHA-256 is %s%s", sum, v.b.damage(name))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, name := range names {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- name
+	}
+	close(next)
+	wg.Wait()
+}
+
+func (v *verifier) hashFile(name string, buf []byte) (string, int64, error) {
+	f, err := v.b.openFile(name)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, v.counted(struct{ io.Reader }{f}), buf)
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}
+
+func (v *verifier) counted(r io.Reader) io.Reader {
+	if v.o.Count == nil {
+		return r
+	}
+	return &countingReader{r, v.o.Count}
+}
+
+type countingReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// signatures checks the files of seal/. A signature that does not hold is a
+// problem; one of somebody unknown is not, unless one is demanded.
+func (v *verifier) signatures() {
+	for _, name := range v.b.seals {
+		if !sealName.MatchString(name) {
+			v.r.problem(name, "is a kind of seal that this amber does not know")
+			continue
+		}
+		armored, err := v.b.readFile(name, maxSmall)
+		if err != nil {
+			v.r.problem(name, "%v", err)
+			continue
+		}
+		pub, err := keys.Verify(armored, bytes.NewReader(v.b.sums), Namespace)
+		if err != nil {
+			v.r.problem(name, "the signature does not hold: %v", err)
+			continue
+		}
+		s := Signature{File: name, Fingerprint: keys.Fingerprint(pub)}
+		if v.o.Signers != nil {
+			s.Principal, s.Known = v.o.Signers.Lookup(pub, Namespace, time.Now())
+		}
+		v.r.Signatures = append(v.r.Signatures, s)
+	}
+	if v.o.Demand && !v.r.KnownSigner() {
+		what := "is missing: nobody signed this bundle"
+		if n := len(v.r.Signatures); n > 0 {
+			what = fmt.Sprintf("by an allowed signer is missing; the bundle is signed by %s", v.r.Signatures[0].Fingerprint)
+		}
+		v.r.problem("signature", "%s", what)
+	}
+}
+
+// structure checks that the manifest and the files tell the same story.
+func (v *verifier) structure() {
+	named := map[string]bool{layoutFile: true, indexFile: true, readmeFile: true}
+	note := func(hexDigest string, size int64) {
+		name := blobDir + "/" + hexDigest
+		named[name] = true
+		if v.line[name] == "" {
+			v.r.problem(name, "is named by the manifest and absent")
+			return
+		}
+		if info, err := v.b.root.Lstat(name); err == nil && info.Size() != size {
+			v.r.problem(name, "has %d bytes, the manifest says %d", info.Size(), size)
+		}
+	}
+	for _, d := range v.b.manifest.Layers {
+		note(d.Digest.Encoded(), d.Size)
+	}
+	note(v.b.manifest.Config.Digest.Encoded(), v.b.manifest.Config.Size)
+	for name := range v.line {
+		if !named[name] && name != v.b.manifestName {
+			v.r.problem(name, "is sealed, but the manifest does not name it")
+		}
+	}
+}
+
+// index checks every line of the members index, their Merkle root, and the
+// sorted paths.
+func (v *verifier) index() {
+	tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
+	var paths pathIndex
+	at := int64(0)
+	var again []byte
+	for line, err := range v.b.lines(0) {
+		if err != nil {
+			v.r.problem("members", "%v", err)
+			return
+		}
+		m, err := record.ParseMember(line)
+		if err != nil {
+			v.r.problem("members", "line at byte %d: %v", at, err)
+			return
+		}
+		if again = m.AppendJSON(again[:0]); !bytes.Equal(again, line) {
+			v.r.problem("members", "line at byte %d (%q) is not in its canonical form", at, m.Path)
+		}
+		v.count(m)
+		if err := errors.Join(tree.Append(rfc6962.DefaultHasher.HashLeaf(line), nil), paths.add(m.Path, at)); err != nil {
+			v.r.problem("members", "%v", err)
+			return
+		}
+		at += int64(len(line)) + 1
+	}
+	v.compareRoot(tree)
+	v.comparePaths(&paths)
+}
+
+func (v *verifier) count(m *record.Member) {
+	if m.Type == record.Miss {
+		v.r.Misses++
+		return
+	}
+	v.r.Members++
+	if len(m.Notes) > 0 {
+		v.r.Noted++
+	}
+}
+
+func (v *verifier) compareRoot(tree *compact.Range) {
+	root, err := rootOf(tree)
+	a := v.b.manifest.Annotations
+	acq, aerr := v.b.Acquisition()
+	if err := errors.Join(err, aerr); err != nil {
+		v.r.problem("acquisition", "%v", err)
+		return
+	}
+	v.r.Root = root
+	if root != a[AnnotationRoot] || root != acq.MerkleRoot {
+		v.r.problem("members", "their Merkle root is %s, the manifest says %s and the acquisition %s", root, a[AnnotationRoot], acq.MerkleRoot)
+	}
+	if n := fmt.Sprint(v.r.Members + v.r.Misses); n != a[AnnotationCount] {
+		v.r.problem("members", "there are %s lines, the manifest says %s", n, a[AnnotationCount])
+	}
+}
+
+// comparePaths sorts the paths anew and hashes what the blob must be.
+func (v *verifier) comparePaths(paths *pathIndex) {
+	h := sha256.New()
+	err := paths.each(func(e pathEntry) error {
+		_, err := h.Write(e[:])
+		return err
+	})
+	if err != nil {
+		v.r.problem("paths", "%v", err)
+		return
+	}
+	if v.b.paths == nil || v.b.paths.Digest.Encoded() != hex.EncodeToString(h.Sum(nil)) {
+		v.r.problem("paths", "are not those of the members index")
+	}
+}
