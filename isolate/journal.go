@@ -53,8 +53,9 @@ type Process struct {
 func (p Process) Alive() bool { return p.Boot == proc.BootID() && proc.Alive(p.PID, p.Start) }
 
 func self() Process {
-	s, _ := proc.ReadStat(os.Getpid())
-	return Process{PID: os.Getpid(), Start: s.Start, Boot: proc.BootID()}
+	pid := proc.Self()
+	s, _ := proc.ReadStat(pid)
+	return Process{PID: pid, Start: s.Start, Boot: proc.BootID()}
 }
 
 // Journal is one application's write-ahead log in a case. Its methods may be

@@ -27,7 +27,7 @@ type host struct {
 
 func observe(self Self) *host {
 	if self.PID == 0 {
-		self.PID = os.Getpid()
+		self.PID = proc.Self()
 	}
 	h := &host{self: self, parents: proc.Ancestors(self.PID), tracer: tracer(self.PID)}
 	h.paths, _ = cgroup.PathsOf(self.PID)
@@ -50,22 +50,28 @@ func tracer(pid int) int {
 	return 0
 }
 
-// ownCgroup: to freeze a cgroup freezes all that is in it and below it.
+// ownCgroup: to freeze a cgroup freezes all that is in it and below it. The
+// paths are compared, not the directories, which need not be mounted here. A
+// container that sits in the root of one hierarchy is frozen by the other.
 func (s *subject) ownCgroup() {
-	for _, g := range s.groups {
-		mine := s.host.paths.V1
-		if g.Version == 2 {
-			mine = s.host.paths.V2
+	p, err := cgroup.PathsOf(s.PID)
+	if err != nil {
+		s.unsure("its cgroup cannot be read: %v", err)
+		return
+	}
+	mine := s.host.paths
+	root := true
+	for _, g := range []struct{ its, mine string }{{p.V1, mine.V1}, {p.V2, mine.V2}} {
+		if g.its == "" || g.its == "/" {
+			continue
 		}
-		if Holds(g.Path, mine) {
-			s.because("amber itself runs in its cgroup (%s)", safetext.Line(g.String()))
+		root = false
+		if its := cgroup.Own(g.its, s.hint(), s.ID); Holds(its, g.mine) {
+			s.because("amber itself runs in its cgroup, %s", safetext.Line(its))
 			return
 		}
 	}
-	if len(s.groups) > 0 {
-		return
-	}
-	if p, err := cgroup.PathsOf(s.PID); err == nil && (p.V1 == "" || p.V1 == "/") && (p.V2 == "" || p.V2 == "/") {
+	if root {
 		s.because("it sits in the root cgroup, as everything else does")
 	}
 }

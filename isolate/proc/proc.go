@@ -83,6 +83,16 @@ func ParseStat(data []byte) (Stat, error) {
 	return s, nil
 }
 
+// Self is the calling process as the /proc that is mounted here numbers it,
+// which is not what getpid says where that belongs to another pid namespace.
+func Self() int {
+	link, _ := os.Readlink("/proc/self")
+	if pid, err := strconv.Atoi(link); err == nil {
+		return pid
+	}
+	return os.Getpid()
+}
+
 // Alive reports whether the process that had this pid and start time still
 // runs; a zombie does not.
 func Alive(pid int, start uint64) bool {
