@@ -24,7 +24,11 @@ type bed struct {
 
 func startBed(t *testing.T, opts ...testbed.Option) bed {
 	t.Helper()
-	c := testbed.StartContainerd(t, opts...)
+	return openBed(t, testbed.StartContainerd(t, opts...))
+}
+
+func openBed(t testing.TB, c *testbed.Containerd) bed {
+	t.Helper()
 	r, err := containerd.New(context.Background(), c.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +98,8 @@ func TestContainerd(t *testing.T) {
 	t.Run("gone meanwhile", func(t *testing.T) { goneMeanwhile(t, b) })
 	t.Run("a crash at each point", func(t *testing.T) { crashes(t, b) })
 	t.Run("a runtime that fails to pause", func(t *testing.T) { failsToPause(t, b) })
+	t.Run("amber inside of the target", func(t *testing.T) { amberInside(t, b) })
+	t.Run("a task that cannot be stopped", func(t *testing.T) { uninterruptible(t, b) })
 	t.Run("a runtime that is gone at release", func(t *testing.T) { goneRuntime(t, b) }) // the last: it stops the daemon
 }
 

@@ -31,6 +31,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "holder")
 	cmd := exec.Command("go", "build", "-tags", "fault", "-o", bin, "./testdata/holder")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // it runs in a container too
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building holder: %v\n%s", err, out)
 	}
