@@ -8,31 +8,20 @@
 package casedir
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
-	"amber/evidence/canon"
 	"amber/evidence/custody"
 	"amber/evidence/durable"
 	"amber/evidence/keys"
 )
-
-// Format is the version of case.json that this package writes. A reader refuses
-// a higher one and ignores fields that it does not know.
-const Format = 1
 
 const (
 	infoFile   = "case.json"
@@ -43,15 +32,6 @@ const (
 
 // ErrNoCase says that a directory holds no case.
 var ErrNoCase = errors.New("no case")
-
-// Info is case.json.
-type Info struct {
-	Format  int       `json:"format"`
-	ID      string    `json:"id"` // sortable: 20261122T033000Z-k3f7qa
-	Created time.Time `json:"created"`
-	Title   string    `json:"title,omitempty"`
-	Signers []string  `json:"signers,omitempty"` // allowed_signers lines
-}
 
 // Case is an open case. Log may be called from several goroutines; set Tool and
 // Signer before the first call.
@@ -82,16 +62,6 @@ func Create(dir, title string) (*Case, error) {
 		return nil, fmt.Errorf("making a case in %s: %w", dir, err)
 	}
 	return c, nil
-}
-
-func newInfo(title string) Info {
-	now := time.Now().UTC().Truncate(time.Second)
-	return Info{
-		Format:  Format,
-		ID:      now.Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:6]),
-		Created: now,
-		Title:   strings.ToValidUTF8(title, "\ufffd"),
-	}
 }
 
 func create(dir string, info Info) (*Case, error) {
@@ -177,53 +147,6 @@ func OpenOrCreate(dir, title string) (c *Case, created bool, err error) {
 	}
 	c, err = Create(dir, title)
 	return c, err == nil, err
-}
-
-var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z0-9]{6}$`)
-
-func readInfo(dir string) (Info, error) {
-	var info Info
-	data, err := readFile(filepath.Join(dir, infoFile))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return info, fmt.Errorf("%w: it has no %s", ErrNoCase, infoFile)
-	}
-	if err != nil {
-		return info, err
-	}
-	if err := json.Unmarshal(data, &info); err != nil {
-		return info, fmt.Errorf("reading %s: %w", infoFile, err)
-	}
-	switch {
-	case info.Format > Format:
-		return info, fmt.Errorf("reading %s: format %d is of a newer amber; this one knows %d", infoFile, info.Format, Format)
-	case info.Format < 1 || !idForm.MatchString(info.ID):
-		return info, fmt.Errorf("reading %s: not the description of a case", infoFile)
-	}
-	return info, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s is not a file", path), err)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxInfo+1))
-	if err == nil && len(data) > maxInfo {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxInfo)
-	}
-	return data, err
-}
-
-func (c *Case) writeInfo() error {
-	text, err := canon.Marshal(c.info)
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(filepath.Join(c.dir, infoFile), append(text, '\n'))
 }
 
 // Dir is the case's directory, absolute.
