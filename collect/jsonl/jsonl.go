@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	gopath "path"
 	"strings"
 	"time"
 
@@ -26,8 +27,7 @@ type Writer struct {
 	parts int
 }
 
-// New makes a writer of the member at path, which ends in ".jsonl"; via says
-// how its facts are read.
+// New makes a writer of the member at path; via says how its facts are read.
 func New(sink collect.Sink, path, via string) *Writer {
 	w := &Writer{sink: sink, path: path, via: via}
 	w.enc = json.NewEncoder(&w.buf)
@@ -47,6 +47,15 @@ func (w *Writer) Write(v any) error {
 	return nil
 }
 
+// Raw adds bytes as they are, which must not be split over two members.
+func (w *Writer) Raw(b []byte) error {
+	w.buf.Write(b)
+	if w.buf.Len() >= partSize {
+		return w.flush()
+	}
+	return nil
+}
+
 // Close hands over what is left. A writer that was given nothing makes one
 // empty member: that there was nothing is evidence too.
 func (w *Writer) Close() error {
@@ -60,7 +69,8 @@ func (w *Writer) flush() error {
 	w.parts++
 	path := w.path
 	if w.parts > 1 {
-		path = fmt.Sprintf("%s-%04d.jsonl", strings.TrimSuffix(w.path, ".jsonl"), w.parts)
+		ext := gopath.Ext(w.path)
+		path = fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(w.path, ext), w.parts, ext)
 	}
 	m := &record.Member{
 		Path: path, Type: record.File, Mode: 0o444,

@@ -22,7 +22,7 @@ func (s *subject) build(ctx context.Context) error {
 	rec.PID, rec.PPID, rec.Group, rec.Session = s.h.PID, st.PPID, st.PGRP, st.Session
 	rec.State, rec.Comm = string(st.State), record.Text(st.Comm)
 	rec.StartTicks, rec.Start, rec.BootID = st.Start, s.boot.Start(st.Start), s.boot.ID
-	rec.Found, rec.Via = s.found.By, "procfs"
+	rec.Found, rec.Via = s.found.How, "procfs"
 	if st.TTY != 0 {
 		rec.TTY = ttyName(st.TTY)
 	}

@@ -17,16 +17,10 @@ import (
 	"amber/evidence/record"
 )
 
-// Found is a process of a container and how it was found: "cgroup", "pidns".
-type Found struct {
-	PID int
-	By  []string
-}
-
-// Options say how to collect. The zero value is of use save for PIDs.
+// Options say how to collect. The zero value is of use.
 type Options struct {
-	// PIDs gives the container's processes, in the pid namespace of /proc.
-	PIDs func(context.Context, container.Container) ([]Found, error)
+	// PIDs gives the container's processes; nil means container.PIDs.
+	PIDs func(container.Container) ([]container.Process, error)
 	// Timeout is how long one read may take; 0 means two seconds.
 	Timeout time.Duration
 }
@@ -38,6 +32,9 @@ func New(opts Options) collect.Collector {
 	if opts.Timeout == 0 {
 		opts.Timeout = 2 * time.Second
 	}
+	if opts.PIDs == nil {
+		opts.PIDs = container.PIDs
+	}
 	return collector{opts}
 }
 
@@ -47,7 +44,7 @@ func (collector) Volatility() collect.Volatility { return collect.Process }
 // Collect reads one process after the other. One that ends meanwhile leaves
 // what was read of it, and a miss.
 func (o collector) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
-	found, err := o.opts.PIDs(ctx, c)
+	found, err := o.opts.PIDs(c)
 	if err != nil {
 		if err := sink.Miss("process", fmt.Errorf("finding the container's processes: %w", err)); err != nil {
 			return err
@@ -129,7 +126,7 @@ func (r *run) findRoot(ctx context.Context) {
 }
 
 // process preserves one process. Its error is the sink's or the context's.
-func (r *run) process(ctx context.Context, f Found) error {
+func (r *run) process(ctx context.Context, f container.Process) error {
 	dir := "process/" + strconv.Itoa(f.PID)
 	h, err := proc.Open(ctx, r.guard, f.PID)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"amber/collect/process/proc"
+	"amber/container"
 	"amber/evidence/record"
 
 	"golang.org/x/sys/unix"
@@ -43,7 +44,7 @@ type subject struct {
 	*run
 	h     *proc.Handle
 	dir   string // "process/PID"
-	found Found
+	found container.Process
 	raw   map[string][]byte
 	rec   record.Process
 }
