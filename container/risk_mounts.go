@@ -55,7 +55,7 @@ func riskyMounts(c Container, add adder) {
 		if s := socketIn(source); s != "" {
 			add("runtime-socket", Critical, "%s is mounted at %s: it gives the container runtime's socket %s", m.Source, m.Destination, s)
 		}
-		if ownFile(c, source) {
+		if ownFile(c, source, m.Destination) {
 			continue
 		}
 		readonly := slices.Contains(m.Options, "ro")
@@ -117,7 +117,13 @@ func under(p, dir string) bool {
 
 // ownFile tells what a runtime or kubelet makes for this one container and
 // mounts into it: hosts, hostname, resolv.conf, shm, the pod's volumes.
-func ownFile(c Container, source string) bool {
+func ownFile(c Container, source, destination string) bool {
+	switch destination {
+	case "/etc/hosts", "/etc/hostname", "/etc/resolv.conf":
+		if path.Base(path.Dir(source)) == c.ID { // wherever the runtime keeps its folder
+			return true
+		}
+	}
 	own := []string{"/var/lib/docker/containers/" + c.ID, "/var/lib/docker/volumes"}
 	if c.Pod != nil && c.Pod.UID != "" {
 		own = append(own, "/var/lib/kubelet/pods/"+c.Pod.UID)

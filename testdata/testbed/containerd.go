@@ -31,8 +31,9 @@ type Containerd struct {
 	Bin       string `json:"bin"`       // containerd, ctr, the shim, runc, busybox: put it first on PATH
 	Version   string `json:"version"`   // "1.6.20" or "2.1.9"
 
-	Daemon process `json:"daemon"`
-	Owner  process `json:"owner,omitzero"` // the test that started it; it is taken down when that is gone
+	Daemon     process   `json:"daemon"`
+	Dependents []process `json:"dependents,omitempty"` // daemons that stand on it
+	Owner      process   `json:"owner,omitzero"`       // the test that started it; it is taken down when that is gone
 
 	path   string // PATH of the daemon and its shims
 	cgroup bool   // in a pure cgroup v2 world

@@ -22,6 +22,11 @@ func (c *Containerd) Down() error {
 	if c.Daemon.alive() {
 		c.deleteContainers()
 	}
+	for _, p := range c.Dependents {
+		if err := p.stop(); err != nil {
+			return err
+		}
+	}
 	if err := c.Stop(); err != nil {
 		return err
 	}
