@@ -46,7 +46,7 @@ func newReading() (*reading, error) {
 func (rd *reading) close() { unix.Close(rd.proc) }
 
 // File looks at the object behind an O_PATH descriptor and opens it if it is a
-// regular file. Close the Entry's Body when done: it is an io.Closer, or nil.
+// regular file. Close the Entry when done.
 func File(fd int, path string) (*Entry, error) {
 	rd, err := newReading()
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *state) content(ctx context.Context, e *Entry, st *unix.Statx_t) error {
 			return ctx.Err()
 		}
 		s.links.forget(st)
-		return s.Miss(e.Member.Path, s.rd.unread(e, err))
+		return s.unread(e, s.rd.unread(e, err))
 	}
 	f, _ := e.Body.(*file)
 	if f == nil {
@@ -117,6 +117,13 @@ func (s *state) content(ctx context.Context, e *Entry, st *unix.Statx_t) error {
 	}
 	s.links.digest(e, st)
 	return nil
+}
+
+func (s *state) unread(e *Entry, reason error) error {
+	if s.Unread != nil {
+		return s.Unread(e, reason)
+	}
+	return s.Miss(e.Member.Path, reason)
 }
 
 // content finds out what an object holds: its link target, its xattrs, and for
@@ -214,4 +221,18 @@ func (s *state) parts(ctx context.Context, e *Entry, f *file) error {
 		}
 	}
 	return s.Visit(e)
+}
+
+// Close closes the Body of an Entry that File gave.
+func (e *Entry) Close() {
+	if f, ok := e.Body.(*file); ok {
+		f.Close()
+	}
+}
+
+// MountID is the id of the mount that an O_PATH descriptor is on, as mountinfo
+// has it; 0 where the kernel does not tell.
+func MountID(fd int) (uint64, error) {
+	id, err := identify(fd)
+	return id.mount, err
 }

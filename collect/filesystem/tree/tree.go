@@ -32,8 +32,9 @@ type Walk struct {
 	Prefix string
 	Visit  func(*Entry) error
 	Miss   func(path string, reason error) error
-	Mounts map[string]Mounted // what is mounted below the root, by path relative to it
-	Spill  *Spill             // shared by the walks of a payload
+	Unread func(e *Entry, reason error) error // an object that is there and cannot be read; nil: Miss
+	Mounts map[string]Mounted                 // what is mounted below the root, by path relative to it
+	Spill  *Spill                             // shared by the walks of a payload
 
 	openat2 func(dir int, name string, how *unix.OpenHow) (int, error)
 }
