@@ -150,13 +150,14 @@ func fillImage(w *world) {
 	for _, d := range []string{"etc", "usr/bin", "gone/deep/er", "redo/sub/sub2", "kept", "tmp", "dev/shm", "proc", "fuse", "vol", "served", "a/b/c"} {
 		must(t, os.MkdirAll(filepath.Join(w.low, d), 0o755))
 	}
-	for _, f := range []string{"etc/passwd", "etc/shadow", "etc/hosts", "usr/bin/ls", "usr/bin/ps", "gone/deep/er/f", "redo/one", "redo/two", "redo/sub/x", "redo/sub/y", "redo/sub/sub2/z", "kept/a", "lowonly", "a/b/c/f", "typ"} {
+	for _, f := range []string{"etc/passwd", "etc/shadow", "etc/hosts", "usr/bin/ls", "usr/bin/ps", "gone/deep/er/f", "redo/one", "redo/two", "redo/both", "redo/sub/x", "redo/sub/y", "redo/sub/sub2/z", "kept/a", "lowonly", "a/b/c/f", "typ"} {
 		put(t, w.low, f, "low "+f)
 	}
 	must(t, os.Symlink("ls", filepath.Join(w.low, "usr/bin/dir")))
 	// The higher layer of the image changes, hides and adds.
 	put(t, w.high, "etc/hosts", "high")
 	put(t, w.high, "redo/three", "high")
+	put(t, w.high, "redo/both", "high")
 	put(t, w.high, "usr/bin/new", "high")
 	must(t, unix.Mknod(filepath.Join(w.high, "lowonly"), unix.S_IFCHR, 0))
 	must(t, unix.Mknod(filepath.Join(w.high, "redo/two"), unix.S_IFCHR, 0))
@@ -270,6 +271,7 @@ func TestDriftOfRandomChanges(t *testing.T) {
 			w := newWorld(t, "redirect_dir=off,metacopy=off,index=off")
 			for range 120 {
 				random(r, w.low)
+				random(r, w.high)
 			}
 			w.mount()
 			for range 250 {
