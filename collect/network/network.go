@@ -63,6 +63,9 @@ func (o collector) Collect(ctx context.Context, c container.Container, sink coll
 			return err
 		}
 	}
+	if err := r.unlisted(); err != nil {
+		return err
+	}
 	if err := r.containerFiles(ctx, c); err != nil {
 		return err
 	}

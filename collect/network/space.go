@@ -174,15 +174,32 @@ func (r *run) namespaceOf(ctx context.Context, pid int) (*proc.Handle, int, uint
 // that nothing of it can leak into other goroutines.
 func (n *space) within(f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	onOwnThread(func() {
 		if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("entering network namespace %d: %w", n.inode, err)
 			return
 		}
 		done <- f()
-	}()
+	})
 	return <-done
+}
+
+// onOwnThread runs f on a thread that ends with it. The main thread never
+// ends, and its namespaces are what /proc shows as the whole process's: where
+// the goroutine comes to lie on it, it stays there, idle, until another has
+// done the work.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if unix.Gettid() != os.Getpid() {
+			f()
+			return
+		}
+		defer runtime.UnlockOSThread()
+		done := make(chan struct{})
+		onOwnThread(func() { defer close(done); f() })
+		<-done
+	}()
 }
 
 // dial opens the sockets that everything is asked through. They stay in the

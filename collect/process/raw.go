@@ -92,6 +92,9 @@ func (s *subject) keep(ctx context.Context, name string) error {
 		if optional[name] && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)) {
 			return nil // this kernel does not have it
 		}
+		if s.zombie() && errors.Is(err, unix.EINVAL) {
+			return nil // a zombie has none (mountinfo)
+		}
 		return s.miss(ctx, s.dir+"/"+name, err)
 	}
 	s.raw[name] = b

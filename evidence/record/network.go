@@ -1,6 +1,7 @@
 package record
 
-// NetSocket is one socket: a line of network/sockets.jsonl. Addresses are without
+// NetSocket is one socket: a line of network/sockets.jsonl, or of
+// network/unlisted.jsonl where only a process's descriptor tells of it. Addresses are without
 // port or brackets; a number that the kernel does not give for a kind of
 // socket is 0 and left out.
 type NetSocket struct {

@@ -3,7 +3,6 @@ package proc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"amber/evidence/record"
@@ -11,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxExtents bounds how many runs of data one file may have.
-const maxExtents = 1 << 20
-
-// Extents gives the runs of data of a sparse file, up to its size.
+// Extents gives the runs of data of a sparse file, up to its size, in whole
+// units of record.ExtentUnit. Where there are more than a member may have, the
+// shortest holes count as data.
 func (f *File) Extents(ctx context.Context) ([]record.Extent, error) {
 	fd, size := f.fd, f.Stat.Size
 	return Within(ctx, f.guard, func() ([]record.Extent, error) { return extents(fd, size) })
@@ -37,13 +35,32 @@ func extents(fd int, size int64) ([]record.Extent, error) {
 		if hole = min(hole, size); data >= hole {
 			break
 		}
-		if len(all) == maxExtents {
-			return nil, fmt.Errorf("more than %d runs of data", maxExtents)
-		}
+		data -= data % record.ExtentUnit
+		hole = min(size, (hole+record.ExtentUnit-1)/record.ExtentUnit*record.ExtentUnit)
 		all = append(all, record.Extent{Offset: data, Length: hole - data})
+		if len(all) > record.MaxExtents {
+			all = closed(all)
+		}
 		at = hole
 	}
 	return all, nil
+}
+
+// closed fills holes, the shortest first, until half of the extents are left.
+func closed(all []record.Extent) []record.Extent {
+	for gap := int64(4096); len(all) > record.MaxExtents/2; gap *= 2 {
+		out := all[:1]
+		for _, e := range all[1:] {
+			last := &out[len(out)-1]
+			if e.Offset-(last.Offset+last.Length) <= gap {
+				last.Length = e.Offset + e.Length - last.Offset
+			} else {
+				out = append(out, e)
+			}
+		}
+		all = out
+	}
+	return all
 }
 
 // DataOf reads the extents one after the other.
