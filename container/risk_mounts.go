@@ -58,7 +58,7 @@ func riskyMounts(c Container, add adder) {
 		if ownFile(c, source, m.Destination) {
 			continue
 		}
-		readonly := slices.Contains(m.Options, "ro")
+		readonly := slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
 		how := "writable"
 		if readonly {
 			how = "read-only"

@@ -99,6 +99,7 @@ func TestRisks(t *testing.T) {
 		{"the host to read", bind("/", "ro"), "critical runtime-socket,critical host-mount"},
 		{"etc", bind("/etc"), "critical host-mount"},
 		{"etc to read", bind("/etc/", "ro"), "medium host-mount"},
+		{"etc to read, and all below it", bind("/etc", "rro"), "medium host-mount"},
 		{"localtime", bind("/etc/localtime", "ro"), "low host-mount"},
 		{"etc by a detour", bind("/srv/../etc/cron.d"), "critical host-mount"},
 		{"data", bind("/srv/data"), "medium host-mount"},

@@ -113,7 +113,7 @@ func TestGetAndDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := ids(container.Risks(stopped)); !slices.Equal(got, running) {
-		t.Errorf("risks of the record %v, of the spec %v", got, running)
+		t.Errorf("risks of the record %v, of the spec %v", container.Risks(stopped), container.Risks(c))
 	}
 }
 
