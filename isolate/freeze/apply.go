@@ -40,7 +40,7 @@ func (m *Method) Apply(ctx context.Context, p isolate.Plan, rec isolate.Recorder
 }
 
 // fresh looks at the containers again: time may have passed since the plan was
-// made, and somebody may have paused or restarted one.
+// made, and somebody may have paused one.
 func fresh(steps []isolate.Step) ([]isolate.Step, error) {
 	var out []isolate.Step
 	for _, s := range steps {
@@ -48,10 +48,7 @@ func fresh(steps []isolate.Step) ([]isolate.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Action != actionNone {
-			if err := b.current(); err != nil {
-				return nil, fmt.Errorf("%s is not what it was when the plan was made: %w", s.Object, err)
-			}
+		if s.Action != actionNone && b.current() == nil {
 			b.State = b.seen(b.State)
 			s = b.step(s.ID)
 		}
@@ -90,6 +87,9 @@ func (a *application) take(ctx context.Context, s isolate.Step) error {
 	}
 	if s.Action == actionNone {
 		return a.done(isolate.Outcome{ID: s.ID, Note: b.idle()}, nil)
+	}
+	if err := b.current(); err != nil {
+		return a.done(isolate.Outcome{ID: s.ID}, fmt.Errorf("%s is not what it was when the plan was made: %w", s.Object, err))
 	}
 	if s.Action == actionFreeze {
 		return a.byCgroup(ctx, s, b)

@@ -3,6 +3,7 @@ package freeze
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"amber/container"
@@ -56,6 +57,10 @@ func (m *Method) look(c container.Container, boot string) (before, error) {
 		return b, nil
 	}
 	st, err := proc.ReadStat(c.PID)
+	if errors.Is(err, fs.ErrNotExist) { // it ended since the runtime was asked
+		b.PID, b.State = 0, container.Stopped
+		return b, nil
+	}
 	if err != nil {
 		return b, fmt.Errorf("its process %d: %w", c.PID, err)
 	}

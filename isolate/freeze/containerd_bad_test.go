@@ -2,6 +2,7 @@ package freeze
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -163,6 +164,32 @@ func BenchmarkFreeze(b *testing.B) {
 				b.Fatal(err)
 			}
 			if _, err := isolate.Release(context.Background(), []isolate.Entry{e}, only(m)); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	})
+	bin := filepath.Join(b.TempDir(), "holder")
+	if out, err := exec.Command("go", "build", "-o", bin, "./testdata/holder").CombinedOutput(); err != nil {
+		b.Fatalf("building holder: %v\n%s", err, out)
+	}
+	known, err := json.Marshal(cs[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("a process that plans, journals and pauses", func(b *testing.B) {
+		for b.Loop() {
+			dir := b.TempDir()
+			out, err := exec.Command(bin, "apply", dir, c.Address, string(known)).CombinedOutput()
+			b.StopTimer()
+			if err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			entries, err := isolate.Load(dir)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := isolate.Release(context.Background(), entries, only(m)); err != nil {
 				b.Fatal(err)
 			}
 			b.StartTimer()

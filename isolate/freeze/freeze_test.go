@@ -301,6 +301,37 @@ func TestReusedPid(t *testing.T) {
 	empty(t, holds)
 }
 
+// One container of a pod that has ended does not keep the others from being
+// frozen: neither before the plan is made nor after.
+func TestOneOfAPodEnds(t *testing.T) {
+	for name, early := range map[string]bool{"before the plan": true, "after the plan": false} {
+		t.Run(name, func(t *testing.T) {
+			holds := holdsDir(t)
+			ends, stays := isolatetest.Start(t, []string{"sleep", "1000"}), isolatetest.Start(t, []string{"sleep", "1000"})
+			m := New(nil, Options{})
+			if early {
+				ends.Stop(t)
+			}
+			p := plan(t, m, ends.Container(), stays.Container())
+			ends.Stop(t)
+			e, err := isolate.Apply(context.Background(), t.TempDir(), m, p)
+			if early && err != nil || !early && !errors.Is(err, errReused) {
+				t.Errorf("error %v", err)
+			}
+			if got := stays.State(); got != "frozen thawed" || e.State != isolate.Held {
+				t.Errorf("the other one is %s, the entry %+v", got, e)
+			}
+			if _, err := isolate.Release(context.Background(), []isolate.Entry{e}, only(m)); err != nil {
+				t.Fatal(err)
+			}
+			if got := stays.State(); got != "thawed thawed" {
+				t.Errorf("after the release the other one is %s", got)
+			}
+			empty(t, holds)
+		})
+	}
+}
+
 // TestTimeout has a task wait in the kernel for a FUSE server that never
 // answers: it cannot be stopped there.
 func TestTimeout(t *testing.T) {
