@@ -380,6 +380,7 @@ func TestWhatTheRuntimeTells(t *testing.T) {
 		"etcd":              {pod(container.Pod{Namespace: "kube-system", Name: "etcd-n", Container: "etcd"}), "control plane"},
 		"cni folder":        {bind("/etc/cni/net.d", "rbind", "rw"), "CNI"},
 		"cni folder to see": {bind("/etc/cni/net.d", "rbind", "ro"), ""},
+		"and all below it":  {bind("/etc/cni/net.d", "rbind", "rro"), ""},
 		"cni programs":      {bind("/opt/cni/bin/", "rbind"), "CNI"},
 		"kubelet's plugins": {bind("/var/lib/kubelet/plugins/a.b.c", "rbind"), "CSI"},
 		"pods, shared":      {bind("/var/lib/kubelet/pods", "rbind", "rshared"), "CSI"},

@@ -36,7 +36,7 @@ func (s *subject) mounts() {
 	}
 	for _, m := range s.Spec.Mounts {
 		for _, f := range hostFolders {
-			if isBind(m) && within(m.Source, f.dir) && !slices.Contains(m.Options, "ro") && (!f.shared || isShared(m)) {
+			if isBind(m) && within(m.Source, f.dir) && !isReadonly(m) && (!f.shared || isShared(m)) {
 				s.because("it is %s: it mounts the host's %s for writing", f.what, safetext.Line(m.Source))
 			}
 		}
@@ -45,6 +45,10 @@ func (s *subject) mounts() {
 
 func isBind(m specs.Mount) bool {
 	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}
+
+func isReadonly(m specs.Mount) bool {
+	return slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
 }
 
 func isShared(m specs.Mount) bool {
