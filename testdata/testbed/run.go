@@ -10,10 +10,13 @@ import (
 
 	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/oci"
+	"github.com/containerd/typeurl/v2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // BusyboxImage is the name of the plain image.
@@ -114,7 +117,7 @@ func (c *Containerd) Start(id, script string, opts ...RunOption) (Running, error
 	ctr, err := c.client.NewContainer(ctx, id,
 		client.WithImage(img), client.WithSnapshotter("overlayfs"), client.WithNewSnapshot(id, img),
 		client.WithRuntime("io.containerd.runc.v2", &runcoptions.Options{Root: c.RuncRoot}),
-		client.WithContainerLabels(cfg.labels), client.WithNewSpec(spec...))
+		client.WithContainerLabels(cfg.labels), cfg.extend, client.WithNewSpec(spec...))
 	if err != nil {
 		return Running{}, err
 	}
@@ -137,6 +140,12 @@ type runConfig struct {
 	spec             []oci.SpecOpts
 	io               cio.Creator
 	created          bool
+	extensions       map[string]typeurl.Any
+}
+
+func (c *runConfig) extend(_ context.Context, _ *client.Client, rec *containers.Container) error {
+	rec.Extensions = c.extensions
+	return nil
 }
 
 // RunOption changes how a container is run.
@@ -164,6 +173,13 @@ func PodLabels(namespace, pod, uid, name string) RunOption {
 		"io.kubernetes.pod.namespace": namespace, "io.kubernetes.pod.name": pod, "io.kubernetes.pod.uid": uid,
 		"io.kubernetes.container.name": name, "io.cri-containerd.kind": "container",
 	})
+}
+
+// Extension keeps JSON with the container's record, as the CRI plugin does.
+func Extension(name string, json []byte) RunOption {
+	return func(c *runConfig) {
+		c.extensions = map[string]typeurl.Any{name: &anypb.Any{TypeUrl: name, Value: json}}
+	}
 }
 
 // NotStarted leaves it at the record: no task is made.
