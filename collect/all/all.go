@@ -1,0 +1,30 @@
+// Package all is the list of collectors.
+package all
+
+import (
+	"amber/collect"
+	"amber/collect/filesystem"
+	"amber/collect/logs"
+	"amber/collect/metadata"
+	"amber/collect/network"
+	"amber/collect/process"
+)
+
+// Options are those of all collectors. The zero value is of use.
+type Options struct {
+	Network    network.Options
+	Process    process.Options
+	Filesystem filesystem.Options
+	Metadata   metadata.Options
+}
+
+// Collectors are all there are; collect.Run puts them in order.
+func Collectors(o Options) []collect.Collector {
+	return []collect.Collector{
+		network.New(o.Network),
+		process.New(o.Process),
+		filesystem.New(o.Filesystem),
+		logs.New(),
+		metadata.New(o.Metadata),
+	}
+}
