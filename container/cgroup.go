@@ -36,14 +36,18 @@ func CGroups(pid int) ([]CGroup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the cgroups of process %d: %w", pid, err)
 	}
-	mounts, err := cgroupMounts()
+	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
+	return parseCGroups(string(data), parseCGroupMounts(string(table))), nil
+}
+
+func parseCGroups(data string, mounts cgroupMountList) []CGroup {
 	var groups []CGroup
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(data) {
 		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(parts) != 3 {
+		if len(parts) != 3 || !strings.HasPrefix(parts[2], "/") {
 			continue
 		}
 		g := CGroup{Path: parts[2]}
@@ -54,7 +58,7 @@ func CGroups(pid int) ([]CGroup, error) {
 			groups = append(groups, g)
 		}
 	}
-	return groups, nil
+	return groups
 }
 
 // cgroupMount is where a hierarchy, or a part of it, is mounted.
@@ -66,21 +70,17 @@ type cgroupMount struct {
 
 type cgroupMountList []cgroupMount
 
-func cgroupMounts() (cgroupMountList, error) {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
+func parseCGroupMounts(table string) cgroupMountList {
 	var mounts cgroupMountList
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(table) {
 		left, right, ok := strings.Cut(line, " - ")
 		l, r := strings.Fields(left), strings.Fields(right)
-		if !ok || len(l) < 5 || len(r) < 3 || r[0] != "cgroup" && r[0] != "cgroup2" {
+		if !ok || len(l) < 5 || len(r) < 3 || r[0] != "cgroup" && r[0] != "cgroup2" || !filepath.IsAbs(l[4]) {
 			continue
 		}
 		mounts = append(mounts, cgroupMount{root: l[3], point: l[4], v2: r[0] == "cgroup2", options: "," + r[2] + ","})
 	}
-	return mounts, nil
+	return mounts
 }
 
 // find gives the directory of a group; the last mount that shows it wins, for
