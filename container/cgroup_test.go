@@ -23,8 +23,10 @@ const (
 
 func TestParseCGroups(t *testing.T) {
 	for _, test := range []struct{ name, groups, table, want string }{
-		{"hybrid", "9:freezer:/ns/id\n4:cpu,cpuacct:/ns/id\n1:name=systemd:/ns/id\n0::/ns/id\n", hybrid,
-			"/sys/fs/cgroup/freezer/ns/id /sys/fs/cgroup/cpu,cpuacct/ns/id /sys/fs/cgroup/systemd/ns/id /sys/fs/cgroup/unified/ns/id"},
+		{
+			"hybrid", "9:freezer:/ns/id\n4:cpu,cpuacct:/ns/id\n1:name=systemd:/ns/id\n0::/ns/id\n", hybrid,
+			"/sys/fs/cgroup/freezer/ns/id /sys/fs/cgroup/cpu,cpuacct/ns/id /sys/fs/cgroup/systemd/ns/id /sys/fs/cgroup/unified/ns/id",
+		},
 		{"unified", "0::/system.slice/cri-containerd-abc.scope\n", unified, "/sys/fs/cgroup/system.slice/cri-containerd-abc.scope"},
 		{"the root", "0::/\n", unified, "/sys/fs/cgroup"},
 		{"a part of the tree", "0::/kubepods/pod1/c1\n", partial, "/sys/fs/cgroup/c1"},

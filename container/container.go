@@ -25,8 +25,9 @@ const (
 	Unknown State = "unknown"
 )
 
-// Image is what a container was made from. Digest is the manifest's
-// ("sha256:…"), empty where the runtime does not know it.
+// Image is what a container was made from. Digest ("sha256:…") is the one that
+// the image's name points to, a manifest's or that of the index which names one
+// for each platform; empty where the runtime does not know it.
 type Image struct {
 	Ref    string `json:"ref,omitempty"`
 	Digest string `json:"digest,omitempty"`

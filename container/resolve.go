@@ -15,7 +15,7 @@ import (
 // All runtimes are asked at once. One that does not answer is a warning; when
 // none answers, or one failed and nothing was found, their errors are the error.
 func Resolve(ctx context.Context, runtimes []Runtime, t Target) (found []Container, warnings []error, err error) {
-	found, warnings = ask(runtimes, func(r Runtime) ([]Container, error) { return r.Find(ctx, t) })
+	found, warnings = ask(runtimes, func(r Runtime) ([]Container, error) { return r.Find(ctx, owned(r, t)) })
 	found = current(exact(t, Unique(found)))
 	switch {
 	case len(found) == 0 && len(warnings) > 0 && len(warnings) == len(runtimes):
@@ -27,6 +27,15 @@ func Resolve(ctx context.Context, runtimes []Runtime, t Target) (found []Contain
 		return nil, warnings, &AmbiguousError{Target: t, Candidates: found}
 	}
 	return found, warnings, nil
+}
+
+// owned turns a target in containerd's namespace "moby" into Docker's own when
+// Docker is asked.
+func owned(r Runtime, t Target) Target {
+	if r.Name() == "docker" && t.Scheme == "containerd" && t.Namespace == "moby" {
+		return Target{Scheme: "docker", ID: t.ID}
+	}
+	return t
 }
 
 // All lists the containers of all runtimes, each once. A runtime that does not

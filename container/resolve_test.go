@@ -22,6 +22,7 @@ func (f fixed) List(context.Context) ([]container.Container, error) { return f.l
 func (f fixed) Get(_ context.Context, c container.Container) (container.Container, error) {
 	return c, f.err
 }
+
 func (f fixed) Find(_ context.Context, t container.Target) ([]container.Container, error) {
 	var found []container.Container
 	for _, c := range f.list {
@@ -62,6 +63,7 @@ func TestResolve(t *testing.T) {
 		{"shop", "docker://0123456789abcdef"},
 		{"01234567", "docker://0123456789abcdef"},
 		{"0123456789abcdef", "docker://0123456789abcdef"},
+		{"containerd://moby/0123456789abcdef", "docker://0123456789abcdef"},
 		{"prefix-of-one", "containerd://default/prefix-of-one"},
 		{"app", "containerd://k8s.io/p1"},
 		{"pod/shop/web", "containerd://k8s.io/p1 containerd://k8s.io/p3"},

@@ -56,9 +56,12 @@ func up(dir string, version2 bool) error {
 		return fmt.Errorf("%w (and taking it down: %v)", err, c.Down())
 	}
 	for _, v := range [][2]string{
-		{"CONTAINERD_ADDRESS", c.Address}, {"CONTAINERD_NAMESPACE", c.Namespace},
-		{"AMBER_DEMO_CONTAINER", container}, {"AMBER_DEMO_TARGET", "containerd://" + c.Namespace + "/" + container},
-		{"AMBER_DEMO_STATE", c.State}, {"AMBER_DEMO_RUNC_ROOT", c.RuncRoot},
+		{"CONTAINERD_ADDRESS", c.Address},
+		{"CONTAINERD_NAMESPACE", c.Namespace},
+		{"AMBER_DEMO_CONTAINER", container},
+		{"AMBER_DEMO_TARGET", "containerd://" + c.Namespace + "/" + container},
+		{"AMBER_DEMO_STATE", c.State},
+		{"AMBER_DEMO_RUNC_ROOT", c.RuncRoot},
 	} {
 		fmt.Printf("export %s=%s\n", v[0], quote(v[1]))
 	}
