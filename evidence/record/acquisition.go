@@ -3,6 +3,8 @@ package record
 import (
 	"encoding/json"
 	"time"
+
+	"amber/evidence/custody"
 )
 
 // Acquisition is the account of how a bundle came to be: who took it, with
@@ -11,10 +13,11 @@ type Acquisition struct {
 	Format     string          `json:"format"` // "1"
 	Evidence   string          `json:"evidence"`
 	Case       string          `json:"case,omitempty"`
-	Tool       Tool            `json:"tool"`
+	Tool       custody.Tool    `json:"tool"`
 	Argv       []string        `json:"argv"`
-	Actor      Actor           `json:"actor"`
+	Actor      custody.Actor   `json:"actor"`
 	Host       Host            `json:"host"`
+	Name       string          `json:"name"`               // the target, as container.Container.Ref has it
 	Target     json.RawMessage `json:"target"`             // container.Container
 	Runtimes   []string        `json:"runtimes,omitempty"` // "containerd 2.1.9 at /run/…"
 	Start      time.Time       `json:"start"`
@@ -29,37 +32,12 @@ type Acquisition struct {
 	MerkleRoot string          `json:"members_root"` // hex
 }
 
-// Tool is the program that took the evidence.
-type Tool struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	Commit  string `json:"commit,omitempty"`
-	SHA256  string `json:"sha256"` // of the running executable
-}
-
-// Actor is who ran it. All but the uid is claimed by the environment.
-type Actor struct {
-	UID     int    `json:"uid"`
-	User    string `json:"user,omitempty"`
-	Claimed string `json:"claimed,omitempty"` // "SUDO_USER=alice", "kubeconfig user bob"
-}
-
 // Host is the machine that the evidence was taken on.
 type Host struct {
-	Name   string `json:"name"`
-	Kernel string `json:"kernel"`
-	BootID string `json:"boot_id"`
-	Clock  Clock  `json:"clock"`
-}
-
-// Clock says how far the host's clock can be trusted. Offset is its distance
-// from true time in nanoseconds as Source believes it; Source "none" means
-// that nothing here keeps it in step, and the offset is unknown.
-type Clock struct {
-	Source       string `json:"source"` // "adjtimex", "none", …
-	Synchronised bool   `json:"synchronised"`
-	OffsetNS     int64  `json:"offset_ns"`
-	MaxErrorNS   int64  `json:"max_error_ns"`
+	Name   string        `json:"name"`
+	Kernel string        `json:"kernel"`
+	BootID string        `json:"boot_id"`
+	Clock  custody.Clock `json:"clock"`
 }
 
 // Frozen is how long the target stood still for this acquisition.

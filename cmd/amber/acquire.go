@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"amber/collect"
+	"amber/collect/all"
+	"amber/collect/filesystem"
+	"amber/collect/metadata"
+	"amber/collect/room"
+	"amber/container"
+	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/evidence/record"
+)
+
+func collectFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "full", Usage: "take the whole root file system, not only what the container changed"},
+		&cli.BoolFlag{Name: "volumes", Usage: "take the mounted volumes too"},
+		&cli.StringFlag{Name: "to", Usage: "- streams the bundle as a tar to standard output and spools nothing here"},
+		&cli.BoolFlag{Name: "ignore-space", Usage: "spool even where the bundle may not fit"},
+	}
+}
+
+// acquirer makes bundles: one container, one bundle.
+type acquirer struct {
+	c      *cli.Context
+	rts    *runtimes
+	cs     *casedir.Case
+	signer ssh.Signer
+	frozen func(ref string) *record.Frozen
+	warn   func(string)
+	log    func(custody.Entry)
+}
+
+// bundleResult is a bundle as respond and collect print it.
+type bundleResult struct {
+	ID       string         `json:"id"`
+	Target   string         `json:"target"`
+	State    evidence.State `json:"state"`
+	Dir      string         `json:"dir,omitempty"`
+	Streamed bool           `json:"streamed,omitempty"`
+	Digest   string         `json:"digest,omitempty"`
+	Root     string         `json:"members_root,omitempty"`
+	Members  int64          `json:"members"`
+	Misses   int64          `json:"misses"`
+	Noted    int64          `json:"noted"`
+	Plain    int64          `json:"plain_bytes"`
+	Stored   int64          `json:"stored_bytes"`
+	Steps    []record.Step  `json:"steps"`
+	Verified bool           `json:"verified"`
+	Error    string         `json:"error,omitempty"`
+}
+
+// exit is the exit code that a bundle is worth.
+func (b bundleResult) exit() int {
+	switch {
+	case b.Error != "":
+		return exitFailed
+	case b.Misses > 0 || b.Noted > 0 || b.State != evidence.Sealed:
+		return exitMisses
+	}
+	return exitDone
+}
+
+func (b bundleResult) print(w io.Writer) {
+	fmt.Fprintf(w, "bundle    %s: %s\n", safeLines(b.ID), b.State)
+	for _, s := range b.Steps {
+		fmt.Fprintf(w, "  %-10s  %6d members  %4d misses  %10s  %s", s.Name, s.Members, s.Misses, size(s.Bytes), s.End.Sub(s.Start).Round(time.Millisecond))
+		if s.Error != "" {
+			fmt.Fprintf(w, "  %s", safeLines(s.Error))
+		}
+		fmt.Fprintln(w)
+	}
+	if b.Dir != "" {
+		fmt.Fprintf(w, "  in          %s\n", safeLines(b.Dir))
+	}
+	if b.Digest != "" {
+		fmt.Fprintf(w, "  SHA256SUMS  %s\n", b.Digest)
+	}
+	if b.Verified {
+		fmt.Fprintf(w, "  verified    %s stored for %s read\n", size(b.Stored), size(b.Plain))
+	}
+}
+
+// bundle collects a container and seals what it gave.
+func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
+	b := bundleResult{ID: newID(nameOf(t)), Target: t.Ref(), State: evidence.Incomplete, Steps: []record.Step{}}
+	acq := a.acquisition(t, b.ID)
+	if full, err := a.rts.of(t).Get(a.c.Context, t); err != nil {
+		acq.Alters = append(acq.Alters, "note: the runtime did not tell all of the container: "+err.Error())
+		a.warn(fmt.Sprintf("%s: %v", t.Ref(), err))
+	} else {
+		t = full
+	}
+	w, err := a.writer(&b, t)
+	if err != nil {
+		return b, err
+	}
+	stop := a.progress(w, t)
+	report, runErr := collect.Run(a.c.Context, t, func(name string) (collect.Payload, error) { return w.Payload(name) },
+		a.collectors(t)...)
+	stop()
+	b.Steps = report.Steps
+	if runErr != nil && a.c.Context.Err() == nil {
+		return b, runErr
+	}
+	return a.seal(w, b, t, acq, report)
+}
+
+func (a *acquirer) collectors(t container.Container) []collect.Collector {
+	describer, _ := a.rts.of(t).(container.Describer)
+	return all.Collectors(all.Options{
+		Filesystem: filesystem.Options{Full: a.c.Bool("full"), Volumes: a.c.Bool("volumes")},
+		Metadata:   metadata.Options{Describer: describer},
+	})
+}
+
+func nameOf(t container.Container) string {
+	if t.Name != "" {
+		return t.Name
+	}
+	return shorten(t.ID, 12)
+}
+
+// writer begins the bundle, here or on standard output.
+func (a *acquirer) writer(b *bundleResult, t container.Container) (*evidence.Writer, error) {
+	switch to := a.c.String("to"); to {
+	case "-":
+		if isTerminal(os.Stdout) {
+			return nil, usagef("--to - writes a bundle: send standard output to a file or a pipe")
+		}
+		b.Streamed = true
+		return evidence.Stream(os.Stdout, b.ID)
+	case "":
+	default:
+		return nil, usagef("--to %q: only - is known; a bundle is spooled in the case", to)
+	}
+	dir, err := a.cs.EvidenceDir(b.ID)
+	if err != nil {
+		return nil, err
+	}
+	reserve, err := a.checkSpace(dir, t)
+	if err != nil {
+		return nil, err
+	}
+	b.Dir = dir
+	return evidence.Create(dir, b.ID, reserve)
+}
+
+// checkSpace compares what may be needed with what is there. Only where all
+// that is on the target's disk would not fit is it measured what the bundle
+// really needs, since that takes time.
+func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64, err error) {
+	r, err := room.Look(dir, room.Options{ImageDirs: []string{t.Rootfs.Upper, t.Rootfs.Merged}})
+	if err != nil {
+		return 0, err
+	}
+	if a.c.Bool("ignore-space") {
+		return min(evidence.DefaultReserve, r.Free/4), nil
+	}
+	need, inodes := int64(0), int64(64)
+	if source, err := room.Look(t.Rootfs.Upper, room.Options{}); t.Rootfs.Upper == "" || err != nil || source.Used > r.Usable {
+		need = estimate(a.c.Context, t, a.c.Bool("full"))
+	}
+	if need+evidence.DefaultReserve <= r.Usable && (r.Inodes < 0 || inodes <= r.Inodes) {
+		return evidence.DefaultReserve, nil
+	}
+	limit := ""
+	if r.Limit != "" {
+		limit = " before the kubelet evicts pods (" + r.Limit + ")"
+	}
+	return 0, fmt.Errorf("the bundle may need %s and %s can be used in %s%s; stream it instead:\n"+
+		"  amber collect --to - %s | ssh HOST amber evidence import --case DIR -\n"+
+		"or name a --case on another disk, or go on with --ignore-space", size(need+evidence.DefaultReserve), size(r.Usable), r.Dir, limit, t.Ref())
+}
+
+func (a *acquirer) acquisition(t container.Container, id string) *record.Acquisition {
+	var who custody.Entry
+	custody.Stamp(&who)
+	target, err := json.Marshal(t)
+	if err != nil {
+		target = []byte("null")
+	}
+	acq := &record.Acquisition{
+		Case: a.cs.Info().ID, Name: t.Ref(), Tool: tool(), Argv: os.Args, Actor: who.Actor, Target: target, Start: time.Now().UTC(),
+		Host:   record.Host{Name: who.Host, Kernel: kernel(), BootID: who.BootID, Clock: who.Clock},
+		Alters: []string{"access times of files on file systems where O_NOATIME is refused", "calls of the runtime's API, which only read"},
+	}
+	if v, ok := a.rts.of(t).(interface {
+		Version(context.Context) (string, string, error)
+	}); ok {
+		if version, revision, err := v.Version(a.c.Context); err == nil {
+			acq.Runtimes = []string{strings.TrimSpace(t.Runtime + " " + version + " " + revision)}
+		}
+	}
+	if a.frozen != nil {
+		acq.Frozen = a.frozen(t.Ref())
+	}
+	if acq.Frozen != nil {
+		acq.Alters = append(acq.Alters, "froze the target "+acq.Frozen.How)
+	}
+	return acq
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Version[:]) + " " + unix.ByteSliceToString(u.Machine[:])
+}
+
+// seal closes the bundle, signs it where there is a key, and verifies it.
+func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Container, acq *record.Acquisition, report collect.Report) (bundleResult, error) {
+	acq.Steps, acq.End = report.Steps, time.Now().UTC()
+	if f := acq.Frozen; f != nil {
+		f.Millis = acq.End.Sub(f.From).Milliseconds()
+	}
+	if !b.Streamed {
+		acq.Alters = append(acq.Alters, fmt.Sprintf("spooled %d bytes below %s", w.Stats().Stored, b.Dir))
+	}
+	if err := a.c.Context.Err(); err != nil {
+		acq.Alters = append(acq.Alters, "note: the collection was interrupted; the steps say where")
+	}
+	s, err := w.Seal(acq, sealSigner(a.signer))
+	b.Members, b.Misses, b.Noted, b.Plain, b.Stored = s.Stats.Members, s.Stats.Misses, s.Stats.Noted, s.Stats.Plain, s.Stats.Stored
+	if err != nil {
+		return b, fmt.Errorf("sealing: %w", err)
+	}
+	if s.SignError != nil {
+		a.warn("the bundle stays unsigned: " + s.SignError.Error())
+	}
+	b.State, b.Digest, b.Root = s.State, s.Digest, s.Root
+	e := logEntry("acquire", b.ID, s.Digest)
+	e.Counterparty, e.Reason, e.Authority, e.Alterations = t.Ref(), a.c.String("reason"), a.c.String("authority"), acq.Alters
+	e.Result = fmt.Sprintf("%d members, %d misses", b.Members, b.Misses)
+	a.log(e)
+	e = logEntry("seal", b.ID, s.Digest)
+	e.After, e.Result = "sha256:"+s.Digest, string(s.State)
+	a.log(e)
+	if b.Streamed {
+		return b, nil
+	}
+	return b, a.verify(&b)
+}
+
+// verify reads the bundle back: what the disk did not keep is known now.
+func (a *acquirer) verify(b *bundleResult) error {
+	signers, err := a.cs.Signers()
+	if err != nil {
+		return err
+	}
+	r, err := evidence.Verify(context.WithoutCancel(a.c.Context), b.Dir, evidence.VerifyOptions{Signers: signers, Demand: b.State == evidence.Sealed})
+	if err != nil {
+		return err
+	}
+	e := logEntry("verify", b.ID, r.Digest)
+	e.Result = "intact"
+	if !r.Intact() {
+		e.Result = "failed"
+		e.Errors = []string{r.Problems[0].Name + ": " + r.Problems[0].What}
+	}
+	a.log(e)
+	if !r.Intact() {
+		return outcome{exitVerify, "the bundle does not verify: " + e.Errors[0]}
+	}
+	b.Verified = true
+	return nil
+}
+
+func collectCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "collect",
+		Usage:     "take the evidence alone, and change nothing else",
+		ArgsUsage: "TARGET",
+		Description: "What runs goes on running, so what is read may not belong together; amber respond\n" +
+			"freezes first. A target that is frozen already is collected as it stands.",
+		Flags: join([]cli.Flag{
+			caseFlag(), outputFlag(), planFlag(), reasonFlag(), authorityFlag(),
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "has no effect: collecting does not ask"},
+		}, collectFlags(), runtimeFlags()),
+		Action:       collectAlone,
+		BashComplete: completeTargets,
+	}
+}
+
+func collectAlone(c *cli.Context) error {
+	r, err := newCollection(c)
+	if err != nil || c.Bool("plan") {
+		return err
+	}
+	defer r.close()
+	if err := r.openCase(); err != nil {
+		return err
+	}
+	r.cs.Tool = tool()
+	if r.signer, err = unlock(); err != nil {
+		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
+	} else if err := introduce(r.cs); err != nil {
+		r.warn(err.Error())
+	}
+	r.cs.Signer = r.signer
+	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
+	for _, t := range r.named {
+		r.result.Left = string(t.State)
+		b, err := a.bundle(t)
+		var usage usageError
+		if errors.As(err, &usage) {
+			return err
+		}
+		if err != nil {
+			b.Error = err.Error()
+			r.warn(fmt.Sprintf("collecting %s: %v", t.Ref(), err))
+		}
+		r.result.Bundles = append(r.result.Bundles, b)
+	}
+	return r.finish()
+}
+
+// newCollection finds what is to be collected; with --plan it prints that.
+func newCollection(c *cli.Context) (*response, error) {
+	if err := exactly(c, 1, 1, "TARGET"); err != nil {
+		return nil, err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return nil, err
+	}
+	t, err := container.ParseTarget(c.Args().First())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r := &response{c: c, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}}}
+	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
+		return nil, err
+	}
+	if r.named, r.hold, err = r.rts.target(c.Context, t); err != nil {
+		r.rts.close()
+		return nil, err
+	}
+	if c.String("to") == "-" && len(r.named) > 1 {
+		r.rts.close()
+		return nil, usagef("one stream holds one bundle, and %s is %d containers: name one as %s/CONTAINER", t, len(r.named), t)
+	}
+	if c.Bool("plan") {
+		defer r.rts.close()
+		r.plan.Target = t.String()
+		return r, r.printPlan(asJSON)
+	}
+	return r, nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// exactly checks the number of arguments, and that no flag hides among them.
+func exactly(c *cli.Context, least, most int, form string) error {
+	if err := flagsFirst(c); err != nil {
+		return err
+	}
+	if n := c.NArg(); n < least || most >= 0 && n > most {
+		return usagef("want %s %s", c.Command.HelpName, form)
+	}
+	return nil
+}
+
+// flagsFirst refuses a flag that comes after the arguments, with the command
+// as it would be right: the library takes such a flag for an argument.
+func flagsFirst(c *cli.Context) error {
+	var flags, plain []string
+	args := c.Args().Slice()
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if a == "-" || !strings.HasPrefix(a, "-") {
+			plain = append(plain, a)
+			continue
+		}
+		flags = append(flags, a)
+		if takesValue(c, a) && i+1 < len(args) {
+			i++
+			flags = append(flags, args[i])
+		}
+	}
+	if len(flags) == 0 {
+		return nil
+	}
+	given := given(c)
+	return usagef("flags come before the arguments: %s", strings.Join(append(append(append([]string{c.Command.HelpName}, given...), flags...), plain...), " "))
+}
+
+// takesValue reports whether the flag a of the command wants a value of its own.
+func takesValue(c *cli.Context, a string) bool {
+	name := strings.TrimLeft(a, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	for _, f := range c.Command.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				_, isBool := f.(*cli.BoolFlag)
+				return !isBool
+			}
+		}
+	}
+	return false
+}
+
+// given are the flags that came before the arguments, as they were written.
+func given(c *cli.Context) []string {
+	var out []string
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if !c.IsSet(name) {
+			continue
+		}
+		if _, isBool := f.(*cli.BoolFlag); isBool {
+			out = append(out, "--"+name)
+			continue
+		}
+		if s, ok := c.Value(name).(string); ok {
+			out = append(out, "--"+name, s)
+		}
+	}
+	return out
+}

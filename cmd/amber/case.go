@@ -1,0 +1,228 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+
+	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/evidence/keys"
+)
+
+func caseFlag() cli.Flag {
+	return &cli.StringFlag{Name: "case", Usage: "the case's `DIR` (default: $" + casedir.Variable + ", or the case that one stands in)"}
+}
+
+func caseCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "case",
+		Usage: "make and show a case: the directory of one incident",
+		Subcommands: []*cli.Command{
+			{Name: "new", Usage: "make a case", ArgsUsage: "[DIR]", Flags: []cli.Flag{outputFlag(), &cli.StringFlag{Name: "title", Usage: "what the incident is"}}, Action: caseNew},
+			{Name: "show", Usage: "show a case: its signers, bundles and custody", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: caseShow},
+		},
+	}
+}
+
+func caseNew(c *cli.Context) error {
+	if err := exactly(c, 0, 1, "[DIR]"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	cs, err := casedir.Create(c.Args().First(), c.String("title"))
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	if err := introduce(cs); err != nil && !errors.Is(err, keys.ErrNoKey) {
+		return err
+	}
+	if asJSON {
+		return emit(os.Stdout, map[string]any{"case": cs.Dir(), "info": cs.Info()})
+	}
+	fmt.Println(safeLines(cs.Dir()))
+	return nil
+}
+
+// introduce enters this user's public key as a signer of a case that has none.
+func introduce(cs *casedir.Case) error {
+	if len(cs.Info().Signers) > 0 {
+		return nil
+	}
+	path, err := keys.DefaultPath()
+	if err != nil {
+		return err
+	}
+	pub, err := keys.Public(path)
+	if err != nil {
+		return err
+	}
+	line, err := keys.SignerLine(principal(), pub)
+	if err != nil {
+		return err
+	}
+	return cs.AddSigner(line)
+}
+
+func caseShow(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	cs, err := readCase(c)
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	ids, err := bundleIDs(cs)
+	if err != nil {
+		return err
+	}
+	signers, err := cs.Signers()
+	if err != nil {
+		return err
+	}
+	report, err := custody.Verify(cs.CustodyPath(), signers, nil)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if asJSON {
+		return emit(os.Stdout, map[string]any{"case": cs.Dir(), "info": cs.Info(), "evidence": ids, "custody": report})
+	}
+	fmt.Printf("case     %s\nid       %s\ncreated  %s\n", safeLines(cs.Dir()), cs.Info().ID, cs.Info().Created.Format("2006-01-02 15:04:05Z"))
+	if t := cs.Info().Title; t != "" {
+		fmt.Printf("title    %s\n", safeLines(t))
+	}
+	for _, s := range cs.Info().Signers {
+		fmt.Printf("signer   %s\n", safeLines(s))
+	}
+	for _, id := range ids {
+		fmt.Printf("bundle   %s\n", safeLines(id))
+	}
+	fmt.Printf("custody  %s\n", safeLines(report.String()))
+	return nil
+}
+
+// findCase gives the directory of the case that a command is about.
+func findCase(c *cli.Context) (string, error) {
+	dir, err := casedir.Find(c.String("case"))
+	if errors.Is(err, casedir.ErrNoCase) {
+		return "", usagef("no case is named: use --case DIR or %s, or stand in one", casedir.Variable)
+	}
+	return dir, err
+}
+
+// readCase opens the case for reading.
+func readCase(c *cli.Context) (*casedir.Case, error) {
+	dir, err := findCase(c)
+	if err != nil {
+		return nil, err
+	}
+	return casedir.OpenRead(dir)
+}
+
+// look opens the case for reading and signs what is logged, if the key is at
+// hand without asking.
+func look(c *cli.Context) (*casedir.Case, error) {
+	cs, err := readCase(c)
+	if err != nil {
+		return nil, err
+	}
+	cs.Tool = tool()
+	cs.Signer = quietSigner()
+	return cs, nil
+}
+
+// quietSigner unlocks the key if its passphrase is in the environment: a look
+// into evidence is not worth a question. Without it the entry awaits a
+// countersignature.
+func quietSigner() ssh.Signer {
+	if _, ok := os.LookupEnv(keys.PassphraseVariable); !ok {
+		return nil
+	}
+	path, err := keys.DefaultPath()
+	if err != nil {
+		return nil
+	}
+	s, err := keys.Unlock(path, keys.Ask(path))
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// bundleIDs lists a case's bundles, oldest first.
+func bundleIDs(cs *casedir.Case) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(cs.Dir(), "evidence"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	sort.Strings(ids)
+	return ids, err
+}
+
+// bundleDir finds a bundle by its id, or by the beginning of one, or the only
+// one there is where id is empty.
+func bundleDir(cs *casedir.Case, id string) (string, string, error) {
+	ids, err := bundleIDs(cs)
+	if err != nil {
+		return "", "", err
+	}
+	var found []string
+	for _, i := range ids {
+		if i == id {
+			found = []string{i}
+			break
+		}
+		if len(i) >= len(id) && i[:len(id)] == id {
+			found = append(found, i)
+		}
+	}
+	switch len(found) {
+	case 1:
+		dir, err := cs.EvidenceDir(found[0])
+		return found[0], dir, err
+	case 0:
+		return "", "", usagef("the case has no bundle %q; it has %q", id, ids)
+	}
+	return "", "", usagef("%q means %d bundles: %q", id, len(found), found)
+}
+
+// logEntry is an entry about a bundle.
+func logEntry(action, id, digest string) custody.Entry {
+	e := custody.Entry{Action: action, Evidence: &custody.Evidence{ID: id}}
+	if digest != "" {
+		e.Evidence.Digest = "sha256:" + digest
+	}
+	return e
+}
+
+// openBundle opens a bundle of the case.
+func openBundle(cs *casedir.Case, id string) (string, *evidence.Bundle, error) {
+	id, dir, err := bundleDir(cs, id)
+	if err != nil {
+		return "", nil, err
+	}
+	b, err := evidence.Open(dir)
+	return id, b, err
+}

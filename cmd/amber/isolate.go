@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/container"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/evidence/record"
+	"amber/evidence/safetext"
+	"amber/isolate"
+	"amber/isolate/freeze"
+)
+
+func isolateCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "isolate",
+		Usage:     "hold a target without collecting it; list, verify and release what is held",
+		ArgsUsage: "TARGET",
+		Flags: join([]cli.Flag{
+			caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
+			&cli.StringFlag{Name: "method", Value: freeze.Name, Usage: "freeze"},
+		}, freezeFlags(), runtimeFlags()),
+		Action:       isolateTarget,
+		BashComplete: completeTargets,
+		Subcommands: []*cli.Command{
+			{Name: "list", Usage: "what is held: of the case, or on this host", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: isolateList},
+			{Name: "verify", Usage: "check that what is held still is", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, freezeFlags(), runtimeFlags()), Action: isolateVerify},
+			{
+				Name: "release", Usage: "undo what isolation changed, from the journal; also after a crash", ArgsUsage: "[TARGET...]",
+				Flags: join([]cli.Flag{
+					caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
+					&cli.BoolFlag{Name: "all", Usage: "release all that the case, or this host, holds"},
+				}, freezeFlags(), runtimeFlags()),
+				Action: isolateRelease,
+			},
+		},
+	}
+}
+
+func isolateTarget(c *cli.Context) error {
+	if m := c.String("method"); m != freeze.Name {
+		return usagef("--method %q: want %s", m, freeze.Name)
+	}
+	if c.NArg() == 0 {
+		return usagef("want amber isolate TARGET, or one of its commands: list, verify, release")
+	}
+	r, err := newResponse(c)
+	if err != nil || c.Bool("plan") {
+		return err
+	}
+	defer r.close()
+	if err := r.confirm(); err != nil {
+		return err
+	}
+	if err := r.openCase(); err != nil {
+		return err
+	}
+	if _, err := r.freeze(); err != nil {
+		return err
+	}
+	r.cs.Tool, r.cs.Signer = tool(), quietSigner()
+	r.log(custody.Entry{
+		Action: "isolate", Result: "frozen", Reason: c.String("reason"), Authority: c.String("authority"),
+		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
+	})
+	r.result.Next = r.next()
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = emit(r.out, r.result)
+	} else {
+		r.print()
+	}
+	if err == nil && len(r.result.Warnings) > 0 {
+		return outcome{exitMisses, ""}
+	}
+	return err
+}
+
+// holdings finds what is held: of the case that is named, or of this host.
+func holdings(c *cli.Context) ([]isolate.Entry, error) {
+	dir, err := casedir.Find(c.String("case"))
+	if err == nil {
+		entries, err := isolate.Load(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return entries, err
+	}
+	if !errors.Is(err, casedir.ErrNoCase) || c.String("case") != "" {
+		return nil, err
+	}
+	holds, err := isolate.Holds()
+	if err != nil {
+		return nil, err
+	}
+	var entries []isolate.Entry
+	for _, h := range holds {
+		if h.Err != "" {
+			fmt.Fprintln(os.Stderr, "amber: "+safeLines(h.Err))
+			continue
+		}
+		entries = append(entries, h.Entry())
+	}
+	return entries, nil
+}
+
+func isolateList(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	entries, err := holdings(c)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if entries == nil {
+			entries = []isolate.Entry{}
+		}
+		return emit(os.Stdout, entries)
+	}
+	return printEntries(entries)
+}
+
+func printEntries(entries []isolate.Entry) error {
+	var rows [][]string
+	for _, e := range entries {
+		state := string(e.State)
+		if e.Crashed() {
+			state += " (amber died at it)"
+		}
+		rows = append(rows, []string{e.ID, state, e.Receipt.Plan.Target, e.Begun.UTC().Format(time.RFC3339), e.Case})
+	}
+	return table(os.Stdout, []string{"ID", "STATE", "TARGET", "SINCE", "CASE"}, rows)
+}
+
+// standing keeps the entries that hold something, or may.
+func standing(entries []isolate.Entry) (held []isolate.Entry) {
+	for _, e := range entries {
+		if e.State != isolate.Released && e.State != isolate.Failed {
+			held = append(held, e)
+		}
+	}
+	return held
+}
+
+func isolateVerify(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	entries, err := holdings(c)
+	if err != nil {
+		return err
+	}
+	m, closeAll, err := anyMethod(c)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	checks := []isolate.Check{}
+	for _, e := range standing(entries) {
+		got, err := isolate.Verify(c.Context, e, m)
+		if err != nil {
+			return err
+		}
+		checks = append(checks, got...)
+	}
+	return printChecks(checks, asJSON)
+}
+
+func printChecks(checks []isolate.Check, asJSON bool) error {
+	failed := 0
+	var rows [][]string
+	for _, k := range checks {
+		word := "ok"
+		if !k.OK {
+			word = "FAILED"
+			failed++
+		}
+		rows = append(rows, []string{word, k.Name, k.Got})
+	}
+	var err error
+	if asJSON {
+		err = emit(os.Stdout, checks)
+	} else {
+		err = table(os.Stdout, nil, rows)
+	}
+	if err == nil && failed > 0 {
+		return outcome{exitVerify, fmt.Sprintf("%d of %d checks failed", failed, len(checks))}
+	}
+	return err
+}
+
+// anyMethod gives the freeze method even where no runtime is found: what was
+// frozen can then be thawed by its cgroup.
+func anyMethod(c *cli.Context) (*freeze.Method, func(), error) {
+	rts, err := openRuntimes(c, "")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "amber: "+safeLines(err.Error()))
+		rts = &runtimes{}
+	}
+	m, err := rts.freezeMethod(c)
+	return m, rts.close, err
+}
+
+func isolateRelease(c *cli.Context) error {
+	if err := exactly(c, 0, -1, "[TARGET...] or --all"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	entries, err := releasable(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("plan") {
+		return printRelease(entries, asJSON)
+	}
+	if len(entries) > 0 && !c.Bool("yes") {
+		if err := ask("Release " + targetsOf(entries) + "?"); err != nil {
+			return err
+		}
+	}
+	m, closeAll, err := anyMethod(c)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	done, err := release(c.Context, nil, m, entries)
+	for _, e := range done {
+		logRelease(c, e)
+	}
+	if asJSON {
+		if done == nil {
+			done = []isolate.Entry{}
+		}
+		err = errors.Join(err, emit(os.Stdout, done))
+	} else if len(done) == 0 {
+		fmt.Println("nothing is held")
+	} else {
+		err = errors.Join(err, printReleased(done))
+	}
+	return err
+}
+
+// releasable is what the arguments choose of what is held.
+func releasable(c *cli.Context) ([]isolate.Entry, error) {
+	entries, err := holdings(c)
+	if err != nil {
+		return nil, err
+	}
+	entries = standing(entries)
+	if c.Bool("all") {
+		return entries, nil
+	}
+	if c.NArg() == 0 {
+		return nil, usagef("name a TARGET, or --all; held are: %s", targetsOf(entries))
+	}
+	var chosen []isolate.Entry
+	for _, name := range c.Args().Slice() {
+		found := false
+		for _, e := range entries {
+			if names(e, name) {
+				chosen, found = append(chosen, e), true
+			}
+		}
+		if !found {
+			return nil, usagef("%q is not held; held are: %s", name, targetsOf(entries))
+		}
+	}
+	return chosen, nil
+}
+
+// names reports whether a user's word means an entry: its id, its target as it
+// was named, or one of its containers.
+func names(e isolate.Entry, word string) bool {
+	if e.ID == word || e.Receipt.Plan.Target == word {
+		return true
+	}
+	for _, ref := range e.Receipt.Plan.Refs {
+		if ref == word || strings.HasSuffix(ref, "/"+word) {
+			return true
+		}
+	}
+	return false
+}
+
+func targetsOf(entries []isolate.Entry) string {
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Receipt.Plan.Target)
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, ", ")
+}
+
+func printRelease(entries []isolate.Entry, asJSON bool) error {
+	if asJSON {
+		return emit(os.Stdout, entries)
+	}
+	for _, e := range entries {
+		fmt.Printf("%s of %s, held since %s\n", safetext.Line(e.ID), safetext.Line(e.Receipt.Plan.Target), e.Begun.UTC().Format(time.RFC3339))
+		for _, s := range e.Receipt.Steps {
+			if s.Undo != "" {
+				fmt.Printf("  %s: %s\n", safetext.Line(s.Object), safetext.Line(s.Undo))
+			}
+		}
+	}
+	return nil
+}
+
+func printReleased(done []isolate.Entry) error {
+	for _, e := range done {
+		fmt.Printf("%s: %s\n", safetext.Line(e.Receipt.Plan.Target), e.State)
+		for _, o := range e.Undone {
+			for _, text := range []string{o.Note, o.Err} {
+				if text != "" {
+					fmt.Printf("  %s\n", safetext.Line(text))
+				}
+			}
+		}
+		for _, n := range e.Notes {
+			fmt.Printf("  note: %s\n", safetext.Line(n))
+		}
+	}
+	return nil
+}
+
+// release undoes entries with the one method there is.
+func release(ctx context.Context, _ *runtimes, m *freeze.Method, entries []isolate.Entry) ([]isolate.Entry, error) {
+	return isolate.Release(ctx, entries, func(name string) (isolate.Method, error) {
+		if name != freeze.Name {
+			return nil, fmt.Errorf("this amber does not know the method %q", name)
+		}
+		return m, nil
+	})
+}
+
+// logRelease enters a release into the custody log of its case, if that is
+// still there.
+func logRelease(c *cli.Context, e isolate.Entry) {
+	cs, err := casedir.OpenRead(e.Case)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "amber: the release is not in a custody log: "+safeLines(err.Error()))
+		return
+	}
+	defer cs.Close()
+	cs.Tool, cs.Signer = tool(), quietSigner()
+	entry := custody.Entry{
+		Action: "revert", Result: string(e.State), Reason: c.String("reason"), Authority: c.String("authority"),
+		Alterations: []string{filepath.Base(e.File) + ": released " + strings.Join(e.Receipt.Plan.Refs, ", ")},
+	}
+	if _, err := cs.Log(entry); err != nil {
+		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))
+	}
+}
+
+// frozenRecord is what the acquisition says of the freeze of one container.
+func frozenRecord(e isolate.Entry, ref string, at time.Time) *record.Frozen {
+	for _, s := range e.Receipt.Steps {
+		if s.Object == ref {
+			return &record.Frozen{From: at, How: "(" + s.Action + "): " + s.What, Before: stateBefore(s)}
+		}
+	}
+	return nil
+}
+
+func stateBefore(s isolate.Step) string {
+	if s.Undo == "" {
+		return "not running: nothing was frozen"
+	}
+	return string(container.Running)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+
+	"amber/evidence/keys"
+)
+
+func keysCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "keys",
+		Usage: "the key that signs bundles and the custody log",
+		Subcommands: []*cli.Command{
+			{
+				Name:  "new",
+				Usage: "make an Ed25519 key, locked with a passphrase",
+				Description: "The key is an OpenSSH private key at $AMBER_KEY, or ~/.config/amber/key, with mode\n" +
+					"0600; its public half is beside it. The passphrase comes from " + keys.PassphraseVariable + "\n" +
+					"or from the terminal.",
+				Flags:  []cli.Flag{outputFlag(), &cli.StringFlag{Name: "comment", Usage: "who holds the key (default: user@host)"}},
+				Action: keysNew,
+			},
+			{Name: "show", Usage: "print the public key, its fingerprint, and its line for an allowed_signers file", Flags: []cli.Flag{outputFlag()}, Action: keysShow},
+		},
+	}
+}
+
+// keyInfo is a key as keys prints it.
+type keyInfo struct {
+	Path        string `json:"path"`
+	Fingerprint string `json:"fingerprint"`
+	Public      string `json:"public_key"`
+	Allowed     string `json:"allowed_signers"`
+}
+
+func keysNew(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	path, err := keys.DefaultPath()
+	if err != nil {
+		return err
+	}
+	passphrase, err := keys.AskNew()
+	if err != nil {
+		return err
+	}
+	comment := c.String("comment")
+	if comment == "" {
+		comment = principal()
+	}
+	pub, err := keys.New(path, passphrase, comment)
+	if err != nil {
+		return err
+	}
+	return printKey(c, path, pub)
+}
+
+func keysShow(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	path, err := keys.DefaultPath()
+	if err != nil {
+		return err
+	}
+	pub, err := keys.Public(path)
+	if err != nil {
+		return fmt.Errorf("%w (amber keys new makes one)", err)
+	}
+	return printKey(c, path, pub)
+}
+
+func printKey(c *cli.Context, path string, pub ssh.PublicKey) error {
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	line, err := keys.SignerLine(principal(), pub)
+	if err != nil {
+		return err
+	}
+	info := keyInfo{path, keys.Fingerprint(pub), string(ssh.MarshalAuthorizedKey(pub)), line}
+	if asJSON {
+		return emit(os.Stdout, info)
+	}
+	fmt.Printf("key          %s\nfingerprint  %s\nGive this line to those who verify (ssh allowed_signers):\n%s\n", safeLines(info.Path), info.Fingerprint, safeLines(line))
+	return nil
+}
+
+// principal is the name under which this user's key stands in a case.
+func principal() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if sudo := os.Getenv("SUDO_USER"); sudo != "" {
+		name = sudo
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}

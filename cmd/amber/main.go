@@ -1,0 +1,151 @@
+// Amber freezes a suspicious container, preserves what it was, and reads back
+// what happened.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/container"
+	"amber/evidence/safetext"
+	"amber/isolate"
+)
+
+// memoryLimit keeps the collector's peak well under 200 MiB; see
+// docs/decisions/memory.md.
+const memoryLimit = 120 << 20
+
+func main() {
+	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(50)
+	ctx, stop := interruptible()
+	defer stop()
+	err := newApp().RunContext(ctx, os.Args)
+	os.Exit(exitCode(err))
+}
+
+// interruptible gives a context that the first interrupt ends, so that what
+// was collected is sealed; the second one ends amber as usual.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		fmt.Fprintln(os.Stderr, "amber: interrupted: closing what was begun (again to stop at once; nothing is thawed by that)")
+		cancel()
+		signal.Stop(signals)
+	}()
+	return ctx, cancel
+}
+
+func newApp() *cli.App {
+	return &cli.App{
+		Name:                 "amber",
+		Usage:                "freeze a suspicious container, preserve what it was, and read back what happened",
+		Version:              versionText(),
+		Description:          exitCodesHelp,
+		EnableBashCompletion: true,
+		Suggest:              true,
+		HideHelpCommand:      true,
+		Commands: []*cli.Command{
+			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(),
+			caseCommand(), keysCommand(), completionCommand(), manCommand(),
+		},
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usageError{err}
+		},
+		CommandNotFound: func(c *cli.Context, name string) {
+			fmt.Fprintf(os.Stderr, "amber: there is no command %q; see amber --help\n", name)
+			os.Exit(exitUsage)
+		},
+	}
+}
+
+// Exit codes, as the help lists them.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitMisses  = 3
+	exitVerify  = 4
+	exitRefused = 5
+)
+
+const exitCodesHelp = `Exit codes:
+   0  done
+   1  failed
+   2  wrong usage, or an unknown or ambiguous target
+   3  done, with misses or changes on the way, or an unknown signer
+   4  verification failed
+   5  refused for safety; nothing was touched`
+
+// usageError is a command line that cannot be meant.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// outcome is an end that is not plain: its code, and a sentence for standard
+// error that may be empty.
+type outcome struct {
+	code int
+	text string
+}
+
+func (o outcome) Error() string { return o.text }
+
+// exitCode prints an error and maps it to the code that the process ends with.
+func exitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "amber: "+safeLines(text))
+	}
+	var (
+		usage    usageError
+		out      outcome
+		unknown  *container.NotFoundError
+		several  *container.AmbiguousError
+		refused  *isolate.RefusedError
+		heldElse *isolate.HeldError
+	)
+	switch {
+	case errors.As(err, &out):
+		return out.code
+	case errors.As(err, &unknown):
+		printCandidates(unknown.Candidates)
+		return exitUsage
+	case errors.As(err, &several):
+		printCandidates(several.Candidates)
+		return exitUsage
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &refused), errors.As(err, &heldElse):
+		return exitRefused
+	}
+	return exitFailed
+}
+
+func printCandidates(list []container.Container) {
+	if len(list) == 0 {
+		fmt.Fprintln(os.Stderr, "There are no containers here; amber ps shows what is seen, and by which runtime.")
+		return
+	}
+	fmt.Fprintln(os.Stderr, "Candidates:")
+	for i, c := range list {
+		if i == 20 {
+			fmt.Fprintf(os.Stderr, "  and %d more; see amber ps\n", len(list)-i)
+			return
+		}
+		fmt.Fprintf(os.Stderr, "  %s  %s\n", safetext.Line(c.Ref()), safetext.Line(describe(c)))
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"amber/collect/room"
+	"amber/evidence/safetext"
+	"amber/isolate"
+)
+
+// respondPlan is what respond --plan prints.
+type respondPlan struct {
+	Target  string       `json:"target"`
+	Freeze  isolate.Plan `json:"freeze"`
+	Collect []string     `json:"collect"` // targets, a bundle each
+	Case    string       `json:"case"`
+	Room    room.Room    `json:"room"`
+	Then    string       `json:"then"`
+	Refused bool         `json:"refused"`
+}
+
+func (r *response) printPlan(asJSON bool) error {
+	p := respondPlan{Target: r.result.Target, Freeze: r.plan, Case: r.planCase(), Then: "leave it frozen", Refused: len(r.plan.Critical) > 0 && !r.plan.Forced}
+	for _, t := range r.named {
+		p.Collect = append(p.Collect, t.Ref())
+	}
+	if r.c.Bool("resume") {
+		p.Then = "let it run again"
+	}
+	if r.c.Bool("kill") {
+		p.Then = "kill it; this cannot be undone"
+	}
+	var err error
+	if p.Room, err = room.Look(p.Case, room.Options{}); err != nil {
+		return err
+	}
+	if asJSON {
+		err = emit(os.Stdout, p)
+	} else {
+		p.print(os.Stdout, r.c.String("to") == "-")
+	}
+	if err == nil && p.Refused {
+		return outcome{exitRefused, "this would be refused; --force-critical overrides it"}
+	}
+	return err
+}
+
+func (r *response) planCase() string {
+	dir := r.c.String("case")
+	if dir == "" {
+		dir = "."
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return dir
+}
+
+func (p respondPlan) print(w io.Writer, streamed bool) {
+	fmt.Fprintf(w, "plan for %s; nothing is touched now\n", safeLines(p.Target))
+	printSteps(w, p.Freeze)
+	for _, t := range p.Collect {
+		fmt.Fprintf(w, "  collect  %s: network, processes, file system, logs, metadata\n", safetext.Line(t))
+		fmt.Fprintln(w, "           changes: access times where O_NOATIME is refused; calls of the runtime's API that only read")
+	}
+	if streamed {
+		fmt.Fprintln(w, "  stream   to standard output; nothing is spooled here")
+	} else {
+		fmt.Fprintf(w, "  spool    below %s: %s usable of %s free", safeLines(p.Case), size(p.Room.Usable), size(p.Room.Free))
+		if p.Room.Limit != "" {
+			fmt.Fprintf(w, " (the kubelet evicts at %s)", safeLines(p.Room.Limit))
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, "  seal     sign the bundle and verify it")
+	fmt.Fprintf(w, "  then     %s\n", p.Then)
+}
+
+// printSteps prints a method's plan.
+func printSteps(w io.Writer, p isolate.Plan) {
+	for _, s := range p.Steps {
+		fmt.Fprintf(w, "  %-8s %s: %s\n", safetext.Line(s.Action), safetext.Line(s.Object), safetext.Line(s.What))
+		if s.Undo != "" {
+			fmt.Fprintf(w, "           undone: %s\n", safetext.Line(s.Undo))
+		}
+	}
+	for _, c := range p.Critical {
+		fmt.Fprintf(w, "  CRITICAL %s\n", safetext.Line(c))
+	}
+	for _, n := range p.Warnings {
+		fmt.Fprintf(w, "  note     %s\n", safetext.Line(n))
+	}
+}

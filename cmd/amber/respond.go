@@ -1,0 +1,453 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+
+	"amber/container"
+	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/evidence/record"
+	"amber/isolate"
+	"amber/isolate/freeze"
+)
+
+func respondCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "respond",
+		Usage:     "the playbook: freeze, collect, seal, verify, and say what to do next",
+		ArgsUsage: "TARGET",
+		Description: "Freezes the target (all containers of a pod together), collects its evidence\n" +
+			"while it stands still, seals a bundle in the case, and verifies it. The target is\n" +
+			"left frozen unless --resume or --kill is given; amber isolate release undoes it.",
+		Flags: join(
+			[]cli.Flag{
+				caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
+				&cli.BoolFlag{Name: "resume", Usage: "let the target run again when the bundle is sealed"},
+				&cli.BoolFlag{Name: "kill", Usage: "kill the target when the bundle is sealed"},
+			},
+			freezeFlags(), collectFlags(), runtimeFlags()),
+		Action:       respond,
+		BashComplete: completeTargets,
+	}
+}
+
+func join(lists ...[]cli.Flag) (all []cli.Flag) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func planFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "plan", Usage: "print each step, what it changes and how it is undone; touch nothing"}
+}
+
+func yesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}
+}
+
+func reasonFlag() cli.Flag {
+	return &cli.StringFlag{Name: "reason", Usage: "why, for the custody log"}
+}
+
+func authorityFlag() cli.Flag {
+	return &cli.StringFlag{Name: "authority", Usage: "by whose order, for the custody log: a ticket, a warrant"}
+}
+
+func freezeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "freeze-by", Value: string(freeze.ByRuntime), Usage: "runtime, or cgroup to go past it"},
+		&cli.DurationFlag{Name: "freeze-timeout", Value: freeze.DefaultTimeout, Usage: "how long a task may take to stop"},
+		&cli.BoolFlag{Name: "force-critical", Usage: "freeze even what the node or this session stands on"},
+	}
+}
+
+// response is one run of the playbook.
+type response struct {
+	c      *cli.Context
+	rts    *runtimes
+	named  []container.Container // what is collected
+	hold   isolate.Target        // what is frozen
+	method *freeze.Method
+	plan   isolate.Plan
+	cs     *casedir.Case
+	signer ssh.Signer
+	result respondResult
+	out    io.Writer // where the result goes
+}
+
+// respondResult is what respond prints.
+type respondResult struct {
+	Case     string           `json:"case"`
+	Target   string           `json:"target"`
+	Frozen   *frozenResult    `json:"frozen,omitempty"`
+	Bundles  []bundleResult   `json:"bundles"`
+	Left     string           `json:"left"` // frozen, running, killed: how the target was left
+	Custody  *custody.Receipt `json:"custody,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
+	Next     []string         `json:"next"`
+	Exit     int              `json:"exit"`
+}
+
+// frozenResult is how the target came to stand still.
+type frozenResult struct {
+	Journal    string          `json:"journal"`
+	Containers []string        `json:"containers"`
+	At         time.Time       `json:"at"`
+	AfterMS    int64           `json:"after_ms"` // since the process started
+	Checks     []isolate.Check `json:"checks"`
+	Millis     int64           `json:"stood_still_ms"`
+}
+
+// respond owns the order of the playbook.
+func respond(c *cli.Context) (err error) {
+	r, err := newResponse(c)
+	if err != nil || c.Bool("plan") {
+		return err
+	}
+	defer r.close()
+	if err := r.confirm(); err != nil {
+		return err
+	}
+	if err := r.openCase(); err != nil {
+		return err
+	}
+	entry, err := r.freeze()
+	if err != nil {
+		return err
+	}
+	r.unlock()
+	r.collect(entry)
+	r.end(entry)
+	return r.finish()
+}
+
+func newResponse(c *cli.Context) (*response, error) {
+	if err := exactly(c, 1, 1, "TARGET"); err != nil {
+		return nil, err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("resume") && c.Bool("kill") {
+		return nil, usagef("--resume and --kill exclude each other")
+	}
+	t, err := container.ParseTarget(c.Args().First())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r := &response{c: c, out: resultStream(c)}
+	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
+		return nil, err
+	}
+	if err := r.look(t); err != nil {
+		r.rts.close()
+		return nil, err
+	}
+	if c.Bool("plan") {
+		defer r.rts.close()
+		return r, r.printPlan(asJSON)
+	}
+	return r, nil
+}
+
+// look finds the target and plans; nothing is touched.
+func (r *response) look(t container.Target) (err error) {
+	if r.named, r.hold, err = r.rts.target(r.c.Context, t); err != nil {
+		return err
+	}
+	if r.c.String("to") == "-" && len(r.named) > 1 {
+		return usagef("one stream holds one bundle, and %s is %d containers: name one as %s/CONTAINER", t, len(r.named), t)
+	}
+	if r.method, err = r.rts.freezeMethod(r.c); err != nil {
+		return err
+	}
+	r.result = respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}
+	if r.plan, err = r.method.Plan(r.c.Context, r.hold); err != nil {
+		return err
+	}
+	r.plan.Forced = r.c.Bool("force-critical")
+	if len(r.plan.Critical) > 0 && !r.plan.Forced && !r.c.Bool("plan") {
+		return &isolate.RefusedError{Target: r.plan.Target, Reasons: r.plan.Critical}
+	}
+	return nil
+}
+
+func (r *response) close() {
+	r.rts.close()
+	if r.cs != nil {
+		_ = r.cs.Close()
+	}
+}
+
+// resultStream is where results go: a bundle on standard output pushes them to
+// standard error.
+func resultStream(c *cli.Context) io.Writer {
+	if c.String("to") == "-" {
+		return os.Stderr
+	}
+	return os.Stdout
+}
+
+// confirm asks on a terminal, and refuses without one.
+func (r *response) confirm() error {
+	if r.c.Bool("yes") {
+		return nil
+	}
+	return ask(fmt.Sprintf("Freeze %s (%s)?", r.plan.Target, countText(len(r.hold.Containers), "container")))
+}
+
+func ask(question string) error {
+	if !isTerminal(os.Stdin) {
+		return outcome{exitRefused, "there is no terminal to ask on: give --yes, or --plan to see what would be done"}
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", safeLines(question))
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(line)); a != "y" && a != "yes" {
+		return outcome{exitRefused, "not confirmed: nothing was touched"}
+	}
+	return nil
+}
+
+// openCase makes a case where none is named. Nothing here waits for a key.
+func (r *response) openCase() error {
+	dir, err := casedir.Find(r.c.String("case"))
+	if errors.Is(err, casedir.ErrNoCase) {
+		dir, err = r.c.String("case"), nil
+	}
+	if err != nil {
+		return err
+	}
+	r.cs, _, err = casedir.OpenOrCreate(dir, "")
+	if err == nil {
+		r.result.Case = r.cs.Dir()
+	}
+	return err
+}
+
+// freeze applies the plan. An error that leaves something frozen is a warning:
+// what stands still is collected.
+func (r *response) freeze() (isolate.Entry, error) {
+	entry, err := isolate.Apply(r.c.Context, r.cs.Dir(), r.method, r.plan)
+	if err != nil && entry.State != isolate.Held {
+		return entry, err
+	}
+	if err != nil {
+		r.warn(err.Error())
+	}
+	now := time.Now().UTC()
+	r.result.Left = "frozen"
+	r.result.Frozen = &frozenResult{Journal: entry.File, Containers: r.plan.Refs, At: now, AfterMS: sinceStart(now)}
+	checks, err := isolate.Verify(r.c.Context, entry, r.method)
+	if err != nil {
+		r.warn(err.Error())
+	}
+	r.result.Frozen.Checks = checks
+	for _, k := range checks {
+		if !k.OK {
+			r.warn(k.Name + ": " + k.Got)
+		}
+	}
+	return entry, nil
+}
+
+func (r *response) warn(text string) {
+	r.result.Warnings = append(r.result.Warnings, strings.ToValidUTF8(text, "\ufffd"))
+	fmt.Fprintln(os.Stderr, "amber: "+safeLines(text))
+}
+
+// unlock gets the key, now that the target stands still. Without one all goes
+// on, unsigned.
+func (r *response) unlock() {
+	r.cs.Tool = tool()
+	var err error
+	if r.signer, err = unlock(); err != nil {
+		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
+	} else if err := introduce(r.cs); err != nil {
+		r.warn(err.Error())
+	}
+	r.cs.Signer = r.signer
+	r.log(custody.Entry{
+		Action: "isolate", Result: "frozen", Reason: r.c.String("reason"), Authority: r.c.String("authority"),
+		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
+	})
+}
+
+// log enters an act; a log that cannot be written is said, and stops nothing.
+func (r *response) log(e custody.Entry) {
+	receipt, err := r.cs.Log(e)
+	if err != nil {
+		r.warn("the custody log: " + err.Error())
+		return
+	}
+	r.result.Custody = &receipt
+}
+
+func (r *response) collect(entry isolate.Entry) {
+	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
+	a.frozen = func(ref string) *record.Frozen { return frozenRecord(entry, ref, r.result.Frozen.At) }
+	for _, t := range r.named {
+		b, err := a.bundle(t)
+		if err != nil {
+			b.Error = err.Error()
+			r.warn(fmt.Sprintf("collecting %s: %v", t.Ref(), err))
+		}
+		r.result.Bundles = append(r.result.Bundles, b)
+	}
+}
+
+// end leaves the target as the user wants it. A bundle that could not be made
+// leaves it frozen: what was not kept must not be lost.
+func (r *response) end(entry isolate.Entry) {
+	r.result.Frozen.Millis = time.Since(r.result.Frozen.At).Milliseconds()
+	switch {
+	case !r.c.Bool("resume") && !r.c.Bool("kill"):
+		return
+	case r.failed():
+		r.warn("the evidence is not safe: the target is left frozen")
+		return
+	}
+	ctx := context.WithoutCancel(r.c.Context)
+	if r.c.Bool("kill") {
+		if !r.kill(ctx) {
+			return
+		}
+	}
+	if _, err := release(ctx, r.rts, r.method, []isolate.Entry{entry}); err != nil {
+		r.warn("releasing: " + err.Error())
+		return
+	}
+	action, left := "revert", "running"
+	if r.c.Bool("kill") {
+		action, left = "kill", "killed"
+	}
+	r.result.Left = left
+	r.log(custody.Entry{Action: action, Result: left, Reason: r.c.String("reason"), Alterations: []string{left + ": " + strings.Join(r.plan.Refs, ", ")}})
+}
+
+func (r *response) kill(ctx context.Context) bool {
+	ok := true
+	for _, t := range r.hold.Containers {
+		k, can := r.rts.of(t).(container.Killer)
+		if !can {
+			r.warn(fmt.Sprintf("killing %s: %v", t.Ref(), container.ErrNotSupported))
+			ok = false
+			continue
+		}
+		if err := k.Kill(ctx, t); err != nil {
+			r.warn(fmt.Sprintf("killing %s: %v", t.Ref(), err))
+			ok = false
+		}
+	}
+	return ok
+}
+
+func (r *response) failed() bool {
+	for _, b := range r.result.Bundles {
+		if b.Error != "" || b.State == evidence.Incomplete {
+			return true
+		}
+	}
+	return len(r.result.Bundles) == 0
+}
+
+// finish prints the result and gives the exit code.
+func (r *response) finish() error {
+	r.result.Next = r.next()
+	code := exitDone
+	if len(r.result.Warnings) > 0 {
+		code = exitMisses
+	}
+	for _, b := range r.result.Bundles {
+		code = max(code, b.exit())
+	}
+	if r.failed() {
+		code = exitFailed
+	}
+	r.result.Exit = code
+	asJSON, err := wantJSON(r.c)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = emit(r.out, r.result)
+	} else {
+		r.print()
+	}
+	if err != nil || code == exitDone {
+		return err
+	}
+	return outcome{code, ""}
+}
+
+// next is what to do now.
+func (r *response) next() []string {
+	dir := r.result.Case
+	var next []string
+	if r.result.Left == "frozen" {
+		next = append(next, "let it run again:      amber isolate release --case "+dir+" --all")
+		if hasPod(r.hold.Containers) {
+			next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
+		}
+	}
+	for _, b := range r.result.Bundles {
+		if b.Streamed {
+			next = append(next, "verify it where it is:  amber evidence verify "+b.ID)
+			continue
+		}
+		if b.State == evidence.Unsigned {
+			next = append(next, "sign it:               amber evidence sign --case "+dir+" "+b.ID)
+		}
+		next = append(next, "see what it changed:   amber evidence diff --case "+dir+" "+b.ID,
+			"look into it:          amber evidence ls --case "+dir+" "+b.ID)
+	}
+	if r.result.Custody != nil {
+		next = append(next, fmt.Sprintf("keep this elsewhere:   custody entry %d, hash %s (amber evidence custody --case %s --head)", r.result.Custody.Sequence, r.result.Custody.Hash, dir))
+	}
+	return next
+}
+
+func hasPod(list []container.Container) bool {
+	for _, c := range list {
+		if c.Pod != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *response) print() {
+	fmt.Fprintf(r.out, "case      %s\ntarget    %s: %s\n", safeLines(r.result.Case), safeLines(r.result.Target), r.result.Left)
+	if f := r.result.Frozen; f != nil {
+		fmt.Fprintf(r.out, "frozen    %s, %d ms after the start; stood still for %s\n", f.At.Format("2006-01-02T15:04:05.000Z"), f.AfterMS, time.Duration(f.Millis)*time.Millisecond)
+	}
+	for _, b := range r.result.Bundles {
+		b.print(r.out)
+	}
+	fmt.Fprintln(r.out, "next")
+	for _, n := range r.result.Next {
+		fmt.Fprintln(r.out, "  "+safeLines(n))
+	}
+}
+
+func countText(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/container"
+	"amber/container/containerd"
+	"amber/container/docker"
+	"amber/isolate"
+	"amber/isolate/critical"
+	"amber/isolate/freeze"
+)
+
+const dockerSocket = "/run/docker.sock"
+
+func runtimeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "containerd-address", EnvVars: []string{"AMBER_CONTAINERD_ADDRESS", "CONTAINERD_ADDRESS"}, Usage: "containerd's socket", Value: containerd.DefaultAddress},
+		&cli.StringFlag{Name: "containerd-state", EnvVars: []string{"AMBER_CONTAINERD_STATE"}, Usage: "containerd's state directory, for when containerd does not answer"},
+		&cli.StringFlag{Name: "docker-host", EnvVars: []string{"DOCKER_HOST"}, Usage: "Docker's socket or address", Value: "unix://" + dockerSocket},
+	}
+}
+
+// runtimes are the container runtimes that this command may ask.
+type runtimes struct {
+	list    []container.Runtime
+	sockets []string
+}
+
+// openRuntimes opens those that the scheme of a target concerns: all for "".
+// Opening makes no call: what is not there is noticed when it is asked.
+func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
+	r := &runtimes{}
+	dockerHost, dockerThere := c.String("docker-host"), socketThere(c.String("docker-host"))
+	var errs []error
+	add := func(rt container.Runtime, err error) {
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		r.list = append(r.list, rt)
+	}
+	if scheme != "docker" && (c.IsSet("containerd-address") || socketThere(c.String("containerd-address"))) {
+		r.sockets = append(r.sockets, c.String("containerd-address"))
+		add(containerd.New(c.Context, c.String("containerd-address"), containerd.StateDir(c.String("containerd-state")),
+			containerd.MobyUnless(func() bool { return dockerThere })))
+	}
+	if scheme != "containerd" && scheme != "cri" && (c.IsSet("docker-host") || dockerThere) {
+		r.sockets = append(r.sockets, strings.TrimPrefix(dockerHost, "unix://"))
+		add(docker.New(c.Context, dockerHost))
+	}
+	if len(r.list) == 0 {
+		errs = append(errs, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host",
+			c.String("containerd-address"), dockerHost))
+		return nil, errors.Join(errs...)
+	}
+	return r, nil
+}
+
+func (r *runtimes) close() {
+	for _, rt := range r.list {
+		_ = rt.Close()
+	}
+}
+
+// of gives the runtime that runs a container.
+func (r *runtimes) of(c container.Container) container.Runtime {
+	for _, rt := range r.list {
+		if rt.Name() == c.Runtime {
+			return rt
+		}
+	}
+	return nil
+}
+
+func (r *runtimes) freezer(c container.Container) container.Freezer {
+	f, _ := r.of(c).(container.Freezer)
+	return f
+}
+
+// freezeMethod makes the method as a command's flags want it.
+func (r *runtimes) freezeMethod(c *cli.Context) (*freeze.Method, error) {
+	by := freeze.By(c.String("freeze-by"))
+	if by != "" && by != freeze.ByRuntime && by != freeze.ByCgroup {
+		return nil, usagef("--freeze-by %q: want runtime or cgroup", by)
+	}
+	return freeze.New(r.freezer, freeze.Options{By: by, Timeout: c.Duration("freeze-timeout"), Self: critical.Self{Sockets: r.sockets}}), nil
+}
+
+// target finds what the user named, and with a container of a pod the others
+// of that pod, for they are held together.
+func (r *runtimes) target(ctx context.Context, t container.Target) (named []container.Container, hold isolate.Target, err error) {
+	named, warnings, err := container.Resolve(ctx, r.list, t)
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "amber: "+safeLines(w.Error()))
+	}
+	if err != nil {
+		return nil, hold, err
+	}
+	hold = isolate.Target{Name: t.String(), Containers: named}
+	if len(named) == 1 && named[0].Pod != nil {
+		others, err := container.Siblings(ctx, r.of(named[0]), named[0])
+		if err != nil {
+			return nil, hold, fmt.Errorf("finding the other containers of pod %s: %w", named[0].Pod.Name, err)
+		}
+		hold.Containers = append(hold.Containers[:1:1], others...)
+	}
+	return named, hold, nil
+}
+
+func socketThere(address string) bool {
+	path, ok := strings.CutPrefix(address, "unix://")
+	if !ok && strings.Contains(address, "://") {
+		return true // tcp and the like: only a call can tell
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeSocket != 0
+}

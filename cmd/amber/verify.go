@@ -1,0 +1,368 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/evidence/keys"
+	"amber/evidence/safetext"
+)
+
+// trust is whom a verification believes.
+type trust struct {
+	signers *keys.Signers
+	demand  bool // a signature of theirs must be there
+	receipt *custody.Receipt
+}
+
+// trustOf reads --signers and --receipt; without them the case's signers are
+// believed, and demanded of what is signed at all.
+func trustOf(c *cli.Context, cs *casedir.Case) (trust, error) {
+	var t trust
+	var err error
+	if file := c.String("signers"); file != "" {
+		t.demand = true
+		t.signers, err = keys.ReadSigners(file)
+	} else {
+		t.signers, err = cs.Signers()
+	}
+	if err != nil {
+		return t, err
+	}
+	if file := c.String("receipt"); file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return t, err
+		}
+		r, err := custody.ParseReceipt(data)
+		if err != nil {
+			return t, fmt.Errorf("%s: %w", file, err)
+		}
+		t.receipt = &r
+	}
+	return t, nil
+}
+
+// verified is what verify says of a case.
+type verified struct {
+	Case    string             `json:"case"`
+	Bundles []*evidence.Report `json:"bundles"`
+	Custody *custody.Report    `json:"custody,omitempty"`
+	Verdict string             `json:"verdict"`
+	Exit    int                `json:"exit"`
+}
+
+func evidenceVerify(c *cli.Context) error {
+	if err := exactly(c, 0, -1, "[ID...]"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	cs, err := look(c)
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	t, err := trustOf(c, cs)
+	if err != nil {
+		return err
+	}
+	v, err := verifyCase(c.Context, cs, t, c.Args().Slice(), c.Bool("deep"))
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = emit(os.Stdout, v)
+	} else {
+		printVerified(v)
+	}
+	if err != nil || v.Exit == exitDone {
+		return err
+	}
+	return outcome{v.Exit, v.Verdict}
+}
+
+// verifyCase checks bundles (all, where none is named) and the custody log,
+// and enters that it did so.
+func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, deep bool) (*verified, error) {
+	v := &verified{Case: cs.Dir(), Bundles: []*evidence.Report{}}
+	if len(ids) == 0 {
+		var err error
+		if ids, err = bundleIDs(cs); err != nil {
+			return nil, err
+		}
+		if len(ids) == 0 {
+			return nil, errors.New("the case holds no bundle")
+		}
+	}
+	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
+	switch {
+	case err == nil:
+		v.Custody = &report
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, custody.ErrEmpty):
+		return nil, err
+	}
+	sealed := sealedAs(cs)
+	for _, id := range ids {
+		r, err := verifyBundle(ctx, cs, t, id, deep, sealed)
+		if err != nil {
+			return nil, err
+		}
+		v.Bundles = append(v.Bundles, r)
+	}
+	v.conclude()
+	return v, v.log(cs)
+}
+
+func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, deep bool, sealed map[string]sealRecord) (*evidence.Report, error) {
+	id, dir, err := bundleDir(cs, id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := evidence.Verify(ctx, dir, evidence.VerifyOptions{Signers: t.signers, Demand: t.demand, Deep: deep})
+	if err != nil {
+		return nil, err
+	}
+	if r.ID == "" {
+		r.ID = id
+	}
+	if r.ID != id {
+		r.Problems = append(r.Problems, evidence.Problem{Name: id, What: fmt.Sprintf("is the bundle %q under another name", r.ID)})
+	}
+	// The case's signers are demanded of what is signed: else a bundle could be
+	// rewritten and signed by anybody. One that was never signed is just that.
+	if !t.demand && t.signers.Len() > 0 && len(r.Signatures) > 0 && !r.KnownSigner() {
+		r.Problems = append(r.Problems, evidence.Problem{Name: r.Signatures[0].File, What: "is signed by " + r.Signatures[0].Fingerprint + ", who is no signer of this case"})
+	}
+	compareCustody(r, sealed[id])
+	return r, nil
+}
+
+// sealRecord is what the custody log says of a bundle.
+type sealRecord struct {
+	digest string
+	signed bool
+	known  bool
+}
+
+// sealedAs reads from the custody log with which digest each bundle entered
+// the case, and whether it was signed.
+func sealedAs(cs *casedir.Case) map[string]sealRecord {
+	all := map[string]sealRecord{}
+	for e, err := range custody.Entries(cs.CustodyPath()) {
+		if err != nil || e.Evidence == nil || e.Evidence.Digest == "" {
+			continue
+		}
+		r := all[e.Evidence.ID]
+		switch e.Action {
+		case "seal", "import":
+			r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
+			r.signed = e.Result == string(evidence.Sealed)
+		case "sign":
+			r.signed = true
+		default:
+			continue
+		}
+		all[e.Evidence.ID] = r
+	}
+	return all
+}
+
+func compareCustody(r *evidence.Report, s sealRecord) {
+	if !s.known || r.State == evidence.Incomplete {
+		return
+	}
+	if r.Digest != s.digest {
+		r.Problems = append(r.Problems, evidence.Problem{Name: "SHA256SUMS", What: "is not what entered the case: the custody log has " + s.digest})
+	}
+	if s.signed && len(r.Signatures) == 0 {
+		r.Problems = append(r.Problems, evidence.Problem{Name: "seal", What: "was removed: the custody log says that this bundle was signed"})
+	}
+}
+
+// conclude sets the verdict and the exit code: the worst of all.
+func (v *verified) conclude() {
+	v.Verdict, v.Exit = "intact, signed by a known signer", exitDone
+	say := func(code int, format string, args ...any) {
+		if code > v.Exit {
+			v.Verdict, v.Exit = fmt.Sprintf(format, args...), code
+		}
+	}
+	for _, r := range v.Bundles {
+		switch {
+		case !r.Intact():
+			say(exitVerify, "VERIFICATION FAILED: %s: %s %s", r.ID, r.Problems[0].Name, r.Problems[0].What)
+		case r.State == evidence.Incomplete:
+			say(exitMisses, "%s: intact as far as it goes; INCOMPLETE", r.ID)
+		case r.State == evidence.Unsigned:
+			say(exitMisses, "%s: intact; UNSIGNED (amber evidence sign)", r.ID)
+		case !r.KnownSigner():
+			say(exitMisses, "%s: intact; signer UNKNOWN, fingerprint %s", r.ID, r.Signatures[0].Fingerprint)
+		}
+	}
+	if v.Custody != nil && v.Custody.Tampered() {
+		say(exitVerify, "VERIFICATION FAILED: the custody log: %s", v.Custody)
+	}
+}
+
+func (v *verified) log(cs *casedir.Case) error {
+	for _, r := range v.Bundles {
+		e := logEntry("verify", r.ID, r.Digest)
+		e.Result = "intact"
+		for i, p := range r.Problems {
+			e.Result = "failed"
+			if i < 20 {
+				e.Errors = append(e.Errors, p.Name+": "+p.What)
+			}
+		}
+		if _, err := cs.Log(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printVerified(v *verified) {
+	for _, r := range v.Bundles {
+		fmt.Printf("%s: %s\n", safetext.Line(r.ID), r.State)
+		fmt.Printf("  %d files, %s hashed; %d members, %d misses, %d with notes\n", r.Files, size(r.Bytes), r.Members, r.Misses, r.Noted)
+		if r.Deep {
+			fmt.Printf("  every member decoded and hashed: %s\n", size(r.Plain))
+		}
+		for _, s := range r.Signatures {
+			who := "UNKNOWN"
+			if s.Known {
+				who = s.Principal
+			}
+			fmt.Printf("  %s: signer %s, fingerprint %s\n", safetext.Line(s.File), safetext.Line(who), s.Fingerprint)
+		}
+		for _, u := range r.Unfinished {
+			fmt.Printf("  unfinished: %s\n", safetext.Line(u))
+		}
+		for _, p := range r.Problems {
+			fmt.Printf("  CHANGED: %s: %s\n", safetext.Line(p.Name), safetext.Line(p.What))
+		}
+	}
+	if v.Custody != nil {
+		fmt.Printf("custody log: %s\n", safeLines(v.Custody.String()))
+	}
+	if v.Exit == exitDone {
+		fmt.Println(v.Verdict)
+	}
+}
+
+func evidenceCustody(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	asJSON, err := wantJSON(c)
+	if err != nil {
+		return err
+	}
+	cs, err := readCase(c)
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	if c.Bool("head") {
+		return printReceipt(cs)
+	}
+	t, err := trustOf(c, cs)
+	if err != nil {
+		return err
+	}
+	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = custodyJSON(cs, report)
+	} else {
+		err = custodyText(cs, report)
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Tampered():
+		return outcome{exitVerify, "the custody log was tampered with"}
+	case !report.Vouched():
+		return outcome{exitMisses, ""}
+	}
+	return nil
+}
+
+func printReceipt(cs *casedir.Case) error {
+	r, err := custody.Head(cs.CustodyPath())
+	if err != nil {
+		return err
+	}
+	if s := quietSigner(); s != nil {
+		if r, err = r.Sign(s); err != nil {
+			return err
+		}
+	}
+	data, err := r.Marshal()
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(data))
+	return nil
+}
+
+func custodyJSON(cs *casedir.Case, report custody.Report) error {
+	entries := []any{}
+	for e, err := range custody.Entries(cs.CustodyPath()) {
+		if err != nil {
+			entries = append(entries, map[string]string{"error": err.Error()})
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return emit(os.Stdout, map[string]any{"entries": entries, "report": report})
+}
+
+func custodyText(cs *casedir.Case, report custody.Report) error {
+	var rows [][]string
+	for e, err := range custody.Entries(cs.CustodyPath()) {
+		if err != nil {
+			rows = append(rows, []string{"?", "", "", "", "", err.Error()})
+			continue
+		}
+		id := ""
+		if e.Evidence != nil {
+			id = e.Evidence.ID
+		}
+		rows = append(rows, []string{fmt.Sprint(e.Sequence), e.Time.Format("2006-01-02T15:04:05Z"), e.Actor.User + "@" + e.Host, e.Action, id, custodyWhat(e)})
+	}
+	if err := table(os.Stdout, []string{"#", "TIME", "WHO", "ACTION", "BUNDLE", "RESULT"}, rows); err != nil {
+		return err
+	}
+	fmt.Println(safeLines(report.String()))
+	for _, p := range report.Problems {
+		fmt.Println(safeLines(p.String()))
+	}
+	return nil
+}
+
+func custodyWhat(e custody.Entry) string {
+	words := []string{e.Result, e.Reason}
+	words = append(append(words, e.Errors...), e.Alterations...)
+	var out []string
+	for _, w := range words {
+		if w != "" {
+			out = append(out, w)
+		}
+	}
+	return shorten(strings.Join(out, "; "), 200)
+}
