@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // CGroup2 is where the unified hierarchy is mounted, empty where it is not.
@@ -59,12 +60,18 @@ func killAll(namespace string) {
 }
 
 // removeCGroups removes the cgroup /namespace and all below it, deepest first.
+// A process that was killed holds on to its own for a moment longer.
 func removeCGroups(namespace string) {
-	var dirs []string
-	eachCGroup(namespace, func(dir string) { dirs = append(dirs, dir) })
-	for i := len(dirs) - 1; i >= 0; i-- {
-		_ = os.Remove(dirs[i])
-	}
+	waitFor(5*time.Second, func() bool {
+		var dirs []string
+		eachCGroup(namespace, func(dir string) { dirs = append(dirs, dir) })
+		for i := len(dirs) - 1; i >= 0; i-- {
+			_ = os.Remove(dirs[i])
+		}
+		left := false
+		eachCGroup(namespace, func(string) { left = true })
+		return !left
+	})
 }
 
 func eachCGroup(namespace string, visit func(dir string)) {

@@ -95,6 +95,9 @@ func Open(dir string) (*Containerd, error) {
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("reading the testbed's record in %s: %w", dir, err)
 	}
+	if c.Dir != dir || !strings.HasPrefix(c.Namespace, namespacePrefix) {
+		return nil, fmt.Errorf("the testbed's record in %s is of another", dir)
+	}
 	return c, nil
 }
 
