@@ -44,7 +44,7 @@ func (x *compared) look() {
 		x.found, err = x.layers.Child(x.parent.dir, name)
 	case strings.HasPrefix(to, "/"):
 		x.at = to
-		x.found, err = x.layers.Resolve(to)
+		x.found, err = x.layers.Child(x.layers.Root(), to)
 	default:
 		x.at = path.Join(x.parent.path, to)
 		x.found, err = x.layers.Child(x.parent.dir, to)
@@ -60,7 +60,7 @@ func (x *compared) look() {
 // judge decides what the change is, and emits the line if there is one.
 func (x *compared) judge() {
 	switch m := x.e.Member; {
-	case x.marks.Whiteout || x.marks.MayWhiteout && x.parent.whiteouts:
+	case x.marks.Whiteout:
 		x.deleted()
 	case x.found == nil:
 		x.line.From = ""
@@ -160,7 +160,7 @@ func (x *compared) sameMetadata() bool {
 
 // enter is what the lower layers have for what is in this directory.
 func (x *compared) enter() below {
-	b := below{path: x.at, whiteouts: x.marks.Whiteouts, hidden: x.parent.hidden || x.marks.Opaque}
+	b := below{path: x.at, hidden: x.parent.hidden || x.marks.Opaque}
 	if x.found != nil {
 		b.dir = x.found.Dir
 	}

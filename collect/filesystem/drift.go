@@ -31,10 +31,9 @@ type drift struct {
 
 // below is what the lower layers have where a directory of the upper one is.
 type below struct {
-	dir       overlay.Dir
-	path      string // in the lower layers, absolute; differs from the container's after a rename
-	hidden    bool   // the directory shows nothing of it
-	whiteouts bool   // whiteouts may be files
+	dir    overlay.Dir
+	path   string // in the lower layers, absolute; differs from the container's after a rename
+	hidden bool   // the directory shows nothing of it
 }
 
 func newDrift(ctx context.Context, l *overlay.Layers, prefix, scratch string) (*drift, error) {
@@ -62,7 +61,7 @@ func (d *drift) visit(e *tree.Entry, unread error) error {
 	}
 	marks := overlay.Read(e.Member, d.prefix)
 	if e.Depth == 0 {
-		d.stack = []below{{dir: d.layers.Root(), path: "/", whiteouts: marks.Whiteouts}}
+		d.stack = []below{{dir: d.layers.Root(), path: "/"}}
 		return nil
 	}
 	d.stack = d.stack[:e.Depth]

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -354,7 +353,7 @@ func TestSpoolOnAFullDiskCountsWhatIsLost(t *testing.T) {
 	rec.Member(driftPath)
 }
 
-func TestDriftNeedsNoLayers(t *testing.T) {
+func TestDriftWithoutOneLayer(t *testing.T) {
 	w := newWorld(t, "")
 	fillImage(w)
 	w.mount()
@@ -365,8 +364,5 @@ func TestDriftNeedsNoLayers(t *testing.T) {
 	rec.WantNote(driftPath, "lower layer")
 	if d := driftOf(t, rec)["/etc/passwd"]; d == nil || d.Was == nil || d.Was.Layer != 2 {
 		t.Errorf("passwd: %+v", d)
-	}
-	if !reflect.DeepEqual(c.Rootfs.Lower[1], w.low) {
-		t.Error("the container was changed")
 	}
 }

@@ -74,77 +74,108 @@ type Found struct {
 	Marks          Marks // of the topmost
 }
 
-// Child looks a name up in a merged directory. Nothing there is nil without an
-// error.
+// Child looks a name up in a merged directory, or, where it begins with a slash
+// as an absolute redirect does, from the root in each layer apart. Nothing there
+// is nil without an error. It follows ovl_lookup of the kernel.
 func (l *Layers) Child(d Dir, name string) (*Found, error) {
+	s := search{Layers: l, name: name}
 	var found *Found
-	for len(d) > 0 {
-		at := Place{d[0].Layer, path.Join(d[0].Path, name)}
-		above := d[0]
+	for !s.stop && len(d) > 0 {
+		at := d[0]
 		d = d[1:]
-		m, err := l.stat(at)
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		}
+		absolute := strings.HasPrefix(s.name, "/")
+		hit, err := s.layer(at)
 		if err != nil {
 			return found, fmt.Errorf("lower layer %d: %w", at.Layer+1, err)
 		}
-		k := Read(m, l.prefix)
-		if k.Whiteout || k.MayWhiteout && l.whiteouts(above) || found != nil && m.Type != record.Dir {
-			break
+		if hit == nil {
+			continue
 		}
 		if found == nil {
-			found = &Found{Member: m, Place: at, Marks: k}
+			found = hit
 		}
-		if m.Type != record.Dir {
-			break
+		if hit.Type == record.Dir {
+			found.Dir = append(found.Dir, hit.Place)
 		}
-		found.Dir = append(found.Dir, at)
-		if k.Opaque {
-			break
+		if !absolute && strings.HasPrefix(s.name, "/") {
+			d = l.under(at.Layer)
 		}
-		d, name = l.redirect(d, at, name, k.Redirect)
 	}
 	return found, nil
 }
 
-// redirect gives the directories and the name that the look-up goes on with
-// below a directory that was renamed in its layer.
-func (l *Layers) redirect(d Dir, at Place, name, to string) (Dir, string) {
-	if !strings.HasPrefix(to, "/") {
-		if to != "" {
-			name = to
-		}
-		return d, name
-	}
-	dir, name := path.Split(strings.TrimPrefix(to, "/"))
-	d = nil
-	for i := at.Layer + 1; i < len(l.fds); i++ {
-		if l.fds[i] >= 0 {
-			d = append(d, Place{i, strings.TrimSuffix(dir, "/")})
+// under is the roots of the layers below one.
+func (l *Layers) under(layer int) Dir {
+	var d Dir
+	for _, p := range l.Root() {
+		if p.Layer > layer {
+			d = append(d, p)
 		}
 	}
-	return d, name
+	return d
 }
 
-// Resolve looks up a path from the root.
-func (l *Layers) Resolve(p string) (*Found, error) {
-	d := l.Root()
-	var found *Found
-	for name := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
-		var err error
-		if found, err = l.Child(d, name); err != nil || found == nil {
-			return nil, err
-		}
-		d = found.Dir
-	}
-	return found, nil
+// search is one look-up on its way down the layers.
+type search struct {
+	*Layers
+	name  string // changed by redirects
+	stop  bool   // nothing below shows through
+	isDir bool   // a directory was found, so that only directories merge with it
 }
 
-// whiteouts says whether a layer's directory may hold whiteouts that are files.
-func (l *Layers) whiteouts(at Place) bool {
-	m, err := l.stat(at)
-	return err == nil && Read(m, l.prefix).Whiteouts
+// layer looks for the name in one layer.
+func (s *search) layer(at Place) (*Found, error) {
+	if !strings.HasPrefix(s.name, "/") {
+		return s.single(at, s.name, 0, "")
+	}
+	at.Path = ""
+	// A redirect on the way changes what is before the rest, so that the rest is
+	// counted from the end.
+	for rest := len(s.name) - 1; ; {
+		begin := len(s.name) - rest
+		elem, _, more := strings.Cut(s.name[begin:], "/")
+		hit, err := s.single(at, elem, begin, s.name[begin+len(elem):])
+		if err != nil || hit == nil || !more {
+			return hit, err
+		}
+		at = hit.Place
+		rest -= len(elem) + 1
+	}
+}
+
+// single looks for one element in one directory of one layer. begin is where it
+// begins in the name, post what comes after it.
+func (s *search) single(dir Place, elem string, begin int, post string) (*Found, error) {
+	at := Place{dir.Layer, path.Join(dir.Path, elem)}
+	m, err := s.stat(at)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENAMETOOLONG) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := Read(m, s.prefix)
+	if k.Whiteout || m.Type != record.Dir && (s.isDir || post != "") {
+		s.stop = true
+		return nil, nil
+	}
+	hit := &Found{Member: m, Place: at, Marks: k}
+	if m.Type != record.Dir {
+		s.stop = true
+		return hit, nil
+	}
+	s.isDir = s.isDir || post == ""
+	switch {
+	case at.Layer == len(s.fds)-1:
+	case k.Opaque:
+		s.stop = true
+	case strings.HasPrefix(k.Redirect, "/"):
+		s.stop = false // an opaque directory on the way to it does not count
+		s.name = k.Redirect + post
+	case k.Redirect != "":
+		s.name = s.name[:begin] + k.Redirect + post
+	}
+	return hit, nil
 }
 
 func (l *Layers) stat(at Place) (*record.Member, error) {

@@ -20,9 +20,7 @@ const (
 // Marks is what a layer's entry says of the layers below.
 type Marks struct {
 	Whiteout     bool   // nothing is there, whatever is below
-	MayWhiteout  bool   // so, if the directory it is in has Whiteouts
 	Opaque       bool   // nothing from below shows through
-	Whiteouts    bool   // whiteouts in this directory may be files with an attribute
 	Redirect     string // absolute, or a name in the same directory: what is below is there
 	MetadataOnly bool   // a file whose content is below
 }
@@ -37,10 +35,9 @@ func Read(m *record.Member, prefix string) Marks {
 		}
 		switch name {
 		case "whiteout":
-			k.MayWhiteout = m.Type == record.File && m.Size == 0
+			k.Whiteout = k.Whiteout || m.Type == record.File && m.Size == 0
 		case "opaque":
 			k.Opaque = m.Type == record.Dir && string(x.Value) == "y"
-			k.Whiteouts = m.Type == record.Dir && string(x.Value) == "x"
 		case "redirect":
 			k.Redirect = redirect(string(x.Value))
 		case "metacopy":

@@ -277,7 +277,7 @@ func TestChangingFiles(t *testing.T) {
 	}
 	rec := walk(t, dir, Walk{})
 	_ = rec
-	var sink = rec
+	sink := rec
 	for _, n := range sink.Order {
 		if notes := sink.Members[n].Notes; len(notes) != 0 {
 			t.Errorf("%s, which did not change, has notes %q", n, notes)
