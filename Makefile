@@ -21,5 +21,34 @@ race: export CGO_ENABLED := 1
 race:
 	go test -race -short ./...
 
+# e2e runs the real binary on real runtimes, killing it at every step.
+e2e:
+	go test -tags e2e -count=1 -timeout 45m -v ./testdata/e2e/
+
+bench:
+	go run ./testdata/bench
+
+# fuzz gives each fuzzer FUZZTIME. Their corpora run with every make test.
+FUZZTIME ?= 60s
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "== $$pkg $$f"; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+lint:
+	@test -z "$$(go tool gofumpt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	go vet ./... ./testdata/... && go vet -tags e2e ./testdata/... && go vet -tags fault ./evidence/...
+	go tool staticcheck ./... ./testdata/...
+	go tool go-errorlint ./...
+	go tool unparam ./...
+	go tool misspell -error $$(git ls-files '*.go' '*.md')
+
+# vuln asks the Go vulnerability database, so it needs the network.
+vuln:
+	go tool govulncheck ./...
+
 clean:
 	rm -rf bin demo
