@@ -52,18 +52,24 @@ func samples(r *rand.Rand) []object {
 		{m: &record.Member{Path: "filesystem/whiteout", Type: record.CharDev}},
 		{m: &record.Member{Path: "filesystem/fifo", Type: record.FIFO}},
 		{m: &record.Member{Path: "filesystem/sock", Type: record.SocketFile}},
-		{m: &record.Member{Path: "filesystem/suid", Type: record.Dir, Mode: 0o4755, UID: 4294967294, GID: 1 << 22, Mtime: time.Unix(-5, 0),
-			Xattrs: []record.Xattr{{Name: "trusted.overlay.opaque", Value: []byte("y")}, {Name: "user.big", Value: bytes.Repeat([]byte{1, 0}, 2000)}}}},
+		{m: &record.Member{
+			Path: "filesystem/suid", Type: record.Dir, Mode: 0o4755, UID: 4294967294, GID: 1 << 22, Mtime: time.Unix(-5, 0),
+			Xattrs: []record.Xattr{{Name: "trusted.overlay.opaque", Value: []byte("y")}, {Name: "user.big", Value: bytes.Repeat([]byte{1, 0}, 2000)}},
+		}},
 	}
 	sparse := make([]byte, 1<<20)
 	copy(sparse[4096:], "data one")
 	copy(sparse[500000:], "data two")
-	list = append(list, object{&record.Member{Path: "filesystem/sparse", Type: record.File, Size: 1 << 20, Mode: 0o600,
-		Extents: []record.Extent{{Offset: 4096, Length: 512}, {Offset: 499712, Length: 1024}}}, sparse})
+	list = append(list, object{&record.Member{
+		Path: "filesystem/sparse", Type: record.File, Size: 1 << 20, Mode: 0o600,
+		Extents: []record.Extent{{Offset: 4096, Length: 512}, {Offset: 499712, Length: 1024}},
+	}, sparse})
 	tail := make([]byte, 5000)
 	copy(tail[4096:], "unaligned end")
-	list = append(list, object{&record.Member{Path: "filesystem/tail", Type: record.File, Size: 5000, Mode: 0o600,
-		Extents: []record.Extent{{Offset: 4096, Length: 904}}}, tail})
+	list = append(list, object{&record.Member{
+		Path: "filesystem/tail", Type: record.File, Size: 5000, Mode: 0o600,
+		Extents: []record.Extent{{Offset: 4096, Length: 904}},
+	}, tail})
 	list = append(list, object{&record.Member{Path: "filesystem/hole", Type: record.File, Size: 70000, Extents: []record.Extent{}}, make([]byte, 70000)})
 	return list
 }

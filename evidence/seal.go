@@ -275,7 +275,9 @@ func (m *manifestBuilder) layout() ([]byte, error) {
 	}{
 		{blobDir + "/" + empty.Digest.Encoded(), empty.Data},
 		{blobDir + "/" + hexSum(data), data},
-		{layoutFile, layout}, {readmeFile, []byte(readme)}, {indexFile, index},
+		{layoutFile, layout},
+		{readmeFile, []byte(readme)},
+		{indexFile, index},
 	}
 	for _, f := range files {
 		m.sum(f.name, hexSum(f.data))

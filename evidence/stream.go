@@ -22,7 +22,6 @@ type segment struct {
 	Offset   int64  `json:"offset"` // of its first plain byte in the stream
 	Plain    int64  `json:"plain"`  // plain bytes
 	hashes   []byte // 32 bytes for each frame, and for the table
-	hashesAt int    // index of the first in the frames blob
 }
 
 // stream cuts plain bytes into frames, compresses them on all cores, and

@@ -99,7 +99,7 @@ func (b bundleResult) print(w io.Writer) {
 // bundle collects a container and seals what it gave.
 func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	b := bundleResult{ID: newID(nameOf(t)), Target: t.Ref(), State: evidence.Incomplete, Steps: []record.Step{}}
-	acq := a.acquisition(t, b.ID)
+	acq := a.acquisition(t)
 	if full, err := a.rts.of(t).Get(a.c.Context, t); err != nil {
 		acq.Alters = append(acq.Alters, "note: the runtime did not tell all of the container: "+err.Error())
 		a.warn(fmt.Sprintf("%s: %v", t.Ref(), err))
@@ -188,7 +188,7 @@ func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64,
 		"or name a --case on another disk, or go on with --ignore-space", size(need+evidence.DefaultReserve), size(r.Usable), r.Dir, limit, t.Ref())
 }
 
-func (a *acquirer) acquisition(t container.Container, id string) *record.Acquisition {
+func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 	var who custody.Entry
 	custody.Stamp(&who)
 	target, err := json.Marshal(t)

@@ -248,7 +248,7 @@ func isolateRelease(c *cli.Context) error {
 		return err
 	}
 	defer closeAll()
-	done, err := release(c.Context, nil, m, entries)
+	done, err := release(c.Context, m, entries)
 	for _, e := range done {
 		logRelease(c, e)
 	}
@@ -260,7 +260,7 @@ func isolateRelease(c *cli.Context) error {
 	} else if len(done) == 0 {
 		fmt.Println("nothing is held")
 	} else {
-		err = errors.Join(err, printReleased(done))
+		printReleased(done)
 	}
 	return err
 }
@@ -333,7 +333,7 @@ func printRelease(entries []isolate.Entry, asJSON bool) error {
 	return nil
 }
 
-func printReleased(done []isolate.Entry) error {
+func printReleased(done []isolate.Entry) {
 	for _, e := range done {
 		fmt.Printf("%s: %s\n", safetext.Line(e.Receipt.Plan.Target), e.State)
 		for _, o := range e.Undone {
@@ -347,11 +347,10 @@ func printReleased(done []isolate.Entry) error {
 			fmt.Printf("  note: %s\n", safetext.Line(n))
 		}
 	}
-	return nil
 }
 
 // release undoes entries with the one method there is.
-func release(ctx context.Context, _ *runtimes, m *freeze.Method, entries []isolate.Entry) ([]isolate.Entry, error) {
+func release(ctx context.Context, m *freeze.Method, entries []isolate.Entry) ([]isolate.Entry, error) {
 	return isolate.Release(ctx, entries, func(name string) (isolate.Method, error) {
 		if name != freeze.Name {
 			return nil, fmt.Errorf("this amber does not know the method %q", name)

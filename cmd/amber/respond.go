@@ -328,7 +328,7 @@ func (r *response) end(entry isolate.Entry) {
 			return
 		}
 	}
-	if _, err := release(ctx, r.rts, r.method, []isolate.Entry{entry}); err != nil {
+	if _, err := release(ctx, r.method, []isolate.Entry{entry}); err != nil {
 		r.warn("releasing: " + err.Error())
 		return
 	}

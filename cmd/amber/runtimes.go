@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -48,8 +49,7 @@ func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 	}
 	if scheme != "docker" && (c.IsSet("containerd-address") || socketThere(c.String("containerd-address"))) {
 		r.sockets = append(r.sockets, c.String("containerd-address"))
-		add(containerd.New(c.Context, c.String("containerd-address"), containerd.StateDir(c.String("containerd-state")),
-			containerd.MobyUnless(func() bool { return dockerThere })))
+		add(openContainerd(c, dockerThere))
 	}
 	if scheme != "containerd" && scheme != "cri" && (c.IsSet("docker-host") || dockerThere) {
 		r.sockets = append(r.sockets, strings.TrimPrefix(dockerHost, "unix://"))
@@ -61,6 +61,64 @@ func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 		return nil, errors.Join(errs...)
 	}
 	return r, nil
+}
+
+func openContainerd(c *cli.Context, dockerThere bool) (container.Runtime, error) {
+	options := []containerd.Option{containerd.MobyUnless(func() bool { return dockerThere })}
+	dir := defaultState
+	if d := c.String("containerd-state"); d != "" {
+		dir = d
+		options = append(options, containerd.StateDir(d))
+	}
+	live, err := containerd.New(c.Context, c.String("containerd-address"), options...)
+	if err != nil {
+		return nil, err
+	}
+	return &orState{Runtime: live, state: containerd.FromState(dir)}, nil
+}
+
+// defaultState is where containerd keeps its state unless it is told otherwise.
+const defaultState = "/run/containerd"
+
+// orState is a containerd; where it does not answer, what it left on the disk
+// still tells which containers there are, so that they can be frozen by their
+// cgroups and collected.
+type orState struct {
+	*containerd.Runtime
+	state container.Runtime
+	once  sync.Once
+}
+
+func (o *orState) List(ctx context.Context) ([]container.Container, error) {
+	list, err := o.Runtime.List(ctx)
+	return fromState(o, list, err, func() ([]container.Container, error) { return o.state.List(ctx) })
+}
+
+func (o *orState) Find(ctx context.Context, t container.Target) ([]container.Container, error) {
+	list, err := o.Runtime.Find(ctx, t)
+	return fromState(o, list, err, func() ([]container.Container, error) { return o.state.Find(ctx, t) })
+}
+
+func (o *orState) Get(ctx context.Context, c container.Container) (container.Container, error) {
+	got, err := o.Runtime.Get(ctx, c)
+	return fromState(o, got, err, func() (container.Container, error) { return o.state.Get(ctx, c) })
+}
+
+// fromState gives what the daemon answered, or where it did not answer what
+// its state directory says. A container that is not there is an answer.
+func fromState[T any](o *orState, got T, err error, instead func() (T, error)) (T, error) {
+	var unknown *container.NotFoundError
+	if err == nil || errors.As(err, &unknown) || errors.Is(err, context.Canceled) {
+		return got, err
+	}
+	found, stateErr := instead()
+	if stateErr != nil {
+		return got, err
+	}
+	o.once.Do(func() {
+		fmt.Fprintln(os.Stderr, "amber: "+safeLines(err.Error())+"; going by its state directory")
+	})
+	return found, nil
 }
 
 func (r *runtimes) close() {
