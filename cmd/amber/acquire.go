@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -280,86 +279,4 @@ func (a *acquirer) verify(b *bundleResult) error {
 	}
 	b.Verified = true
 	return nil
-}
-
-func collectCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "collect",
-		Usage:     "take the evidence alone, and change nothing else",
-		ArgsUsage: "TARGET",
-		Description: "What runs goes on running, so what is read may not belong together; amber respond\n" +
-			"freezes first. A target that is frozen already is collected as it stands.",
-		Flags: join([]cli.Flag{
-			caseFlag(), outputFlag(), planFlag(), reasonFlag(), authorityFlag(),
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "has no effect: collecting does not ask"},
-		}, collectFlags(), runtimeFlags()),
-		Action:       collectAlone,
-		BashComplete: completeTargets,
-	}
-}
-
-func collectAlone(c *cli.Context) error {
-	r, err := newCollection(c)
-	if err != nil || c.Bool("plan") {
-		return err
-	}
-	defer r.close()
-	if err := r.openCase(); err != nil {
-		return err
-	}
-	r.cs.Tool = tool()
-	if r.signer, err = unlock(); err != nil {
-		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
-	} else if err := introduce(r.cs); err != nil {
-		r.warn(err.Error())
-	}
-	r.cs.Signer = r.signer
-	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
-	for _, t := range r.named {
-		r.result.Left = string(t.State)
-		b, err := a.bundle(t)
-		var usage usageError
-		if errors.As(err, &usage) {
-			return err
-		}
-		if err != nil {
-			b.Error = err.Error()
-			r.warn(fmt.Sprintf("collecting %s: %v", t.Ref(), err))
-		}
-		r.result.Bundles = append(r.result.Bundles, b)
-	}
-	return r.finish()
-}
-
-// newCollection finds what is to be collected; with --plan it prints that.
-func newCollection(c *cli.Context) (*response, error) {
-	if err := exactly(c, 1, 1, "TARGET"); err != nil {
-		return nil, err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return nil, err
-	}
-	t, err := container.ParseTarget(c.Args().First())
-	if err != nil {
-		return nil, usageError{err}
-	}
-	r := &response{c: c, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}}}
-	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
-		return nil, err
-	}
-	if r.named, r.hold, err = r.rts.target(c.Context, t); err != nil {
-		r.rts.close()
-		return nil, err
-	}
-	if c.String("to") == "-" && len(r.named) > 1 {
-		r.rts.close()
-		return nil, usagef("one stream holds one bundle, and %s is %d containers: name one as %s/CONTAINER", t, len(r.named), t)
-	}
-	if c.Bool("plan") {
-		defer r.rts.close()
-		r.plan.Target = t.String()
-		return r, r.printPlan(asJSON)
-	}
-	return r, nil
 }

@@ -6,6 +6,33 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// action wraps a command: it checks the number of arguments (most -1 means any)
+// and the flags that every verb has, before do is called.
+func action(least, most int, form string, do func(c *cli.Context, asJSON bool) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := exactly(c, least, most, form); err != nil {
+			return err
+		}
+		asJSON, err := wantJSON(c)
+		if err != nil {
+			return err
+		}
+		return do(c, asJSON)
+	}
+}
+
+// viewing wraps a command that looks into a case.
+func viewing(least, most int, form string, do func(v view) error) cli.ActionFunc {
+	return action(least, most, form, func(c *cli.Context, asJSON bool) error {
+		cs, err := look(c)
+		if err != nil {
+			return err
+		}
+		defer cs.Close()
+		return do(view{c, asJSON, cs})
+	})
+}
+
 // exactly checks the number of arguments, and that no flag hides among them.
 func exactly(c *cli.Context, least, most int, form string) error {
 	if err := flagsFirst(c); err != nil {

@@ -26,20 +26,13 @@ func caseCommand() *cli.Command {
 		Name:  "case",
 		Usage: "make and show a case: the directory of one incident",
 		Subcommands: []*cli.Command{
-			{Name: "new", Usage: "make a case", ArgsUsage: "[DIR]", Flags: []cli.Flag{outputFlag(), &cli.StringFlag{Name: "title", Usage: "what the incident is"}}, Action: caseNew},
-			{Name: "show", Usage: "show a case: its signers, bundles and custody", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: caseShow},
+			{Name: "new", Usage: "make a case", ArgsUsage: "[DIR]", Flags: []cli.Flag{outputFlag(), &cli.StringFlag{Name: "title", Usage: "what the incident is"}}, Action: action(0, 1, "[DIR]", caseNew)},
+			{Name: "show", Usage: "show a case: its signers, bundles and custody", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: viewing(0, 0, "without arguments", caseShow)},
 		},
 	}
 }
 
-func caseNew(c *cli.Context) error {
-	if err := exactly(c, 0, 1, "[DIR]"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func caseNew(c *cli.Context, asJSON bool) error {
 	cs, err := casedir.Create(c.Args().First(), c.String("title"))
 	if err != nil {
 		return err
@@ -75,19 +68,8 @@ func introduce(cs *casedir.Case) error {
 	return cs.AddSigner(line)
 }
 
-func caseShow(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	cs, err := readCase(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
+func caseShow(v view) error {
+	cs := v.cs
 	ids, err := bundleIDs(cs)
 	if err != nil {
 		return err
@@ -100,7 +82,7 @@ func caseShow(c *cli.Context) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if asJSON {
+	if v.json {
 		return emit(os.Stdout, map[string]any{"case": cs.Dir(), "info": cs.Info(), "evidence": ids, "custody": report})
 	}
 	fmt.Printf("case     %s\nid       %s\ncreated  %s\n", safeLines(cs.Dir()), cs.Info().ID, cs.Info().Created.Format("2006-01-02 15:04:05Z"))
@@ -126,19 +108,21 @@ func findCase(c *cli.Context) (string, error) {
 	return dir, err
 }
 
-// readCase opens the case for reading.
-func readCase(c *cli.Context) (*casedir.Case, error) {
+// view is one look into a case.
+type view struct {
+	c    *cli.Context
+	json bool
+	cs   *casedir.Case
+}
+
+// look opens the case for reading. What is logged is signed, if the key is at
+// hand without asking.
+func look(c *cli.Context) (*casedir.Case, error) {
 	dir, err := findCase(c)
 	if err != nil {
 		return nil, err
 	}
-	return casedir.OpenRead(dir)
-}
-
-// look opens the case for reading and signs what is logged, if the key is at
-// hand without asking.
-func look(c *cli.Context) (*casedir.Case, error) {
-	cs, err := readCase(c)
+	cs, err := casedir.OpenRead(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -217,12 +201,21 @@ func logEntry(action, id, digest string) custody.Entry {
 	return e
 }
 
-// openBundle opens a bundle of the case.
-func openBundle(cs *casedir.Case, id string) (string, *evidence.Bundle, error) {
-	id, dir, err := bundleDir(cs, id)
+// bundle opens a bundle of the case, and enters that it is looked into: what
+// was done, and to which part.
+func (v view) bundle(id, act, part string) (*evidence.Bundle, error) {
+	id, dir, err := bundleDir(v.cs, id)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	b, err := evidence.Open(dir)
-	return id, b, err
+	if err != nil {
+		return nil, err
+	}
+	e := logEntry(act, id, b.Digest())
+	e.Reason = part
+	if _, err := v.cs.Log(e); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
 }

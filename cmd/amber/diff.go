@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/urfave/cli/v2"
-
 	"amber/evidence"
 	"amber/evidence/record"
 	"amber/evidence/safetext"
@@ -17,36 +15,21 @@ import (
 // driftPath is the member that holds what a container changed.
 const driftPath = "filesystem/drift.jsonl"
 
-func evidenceDiff(c *cli.Context) error {
-	if err := exactly(c, 1, 2, "ID [ID]"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	cs, err := look(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	id, b, err := openBundle(cs, c.Args().First())
+func evidenceDiff(v view) error {
+	b, err := v.bundle(v.c.Args().First(), "diff", "")
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if _, err := cs.Log(logEntry("diff", id, b.Digest())); err != nil {
-		return err
+	if v.c.NArg() == 1 {
+		return diffImage(b, v.json)
 	}
-	if c.NArg() == 1 {
-		return diffImage(b, asJSON)
-	}
-	_, other, err := openBundle(cs, c.Args().Get(1))
+	other, err := v.bundle(v.c.Args().Get(1), "diff", "")
 	if err != nil {
 		return err
 	}
 	defer other.Close()
-	return diffBundles(b, other, asJSON)
+	return diffBundles(b, other, v.json)
 }
 
 // diffImage prints the drift list.

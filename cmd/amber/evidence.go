@@ -12,7 +12,6 @@ import (
 
 	"amber/evidence"
 	"amber/evidence/casedir"
-	"amber/evidence/keys"
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 )
@@ -23,10 +22,10 @@ func evidenceCommand() *cli.Command {
 		Name:  "evidence",
 		Usage: "read, verify and hand over what was collected",
 		Subcommands: []*cli.Command{
-			{Name: "ls", Usage: "list the case's bundles, or what a bundle holds", ArgsUsage: "[ID [PATH]]", Flags: common(), Action: evidenceLs},
-			{Name: "cat", Usage: "write one member's content to standard output", ArgsUsage: "ID PATH", Flags: common(), Action: evidenceCat},
+			{Name: "ls", Usage: "list the case's bundles, or what a bundle holds", ArgsUsage: "[ID [PATH]]", Flags: common(), Action: viewing(0, 2, "[ID [PATH]]", evidenceLs)},
+			{Name: "cat", Usage: "write one member's content to standard output", ArgsUsage: "ID PATH", Flags: common(), Action: viewing(2, 2, "ID PATH", evidenceCat)},
 			{
-				Name: "extract", Usage: "write members below a new directory, safely", ArgsUsage: "ID [PATH...]", Action: evidenceExtract,
+				Name: "extract", Usage: "write members below a new directory, safely", ArgsUsage: "ID [PATH...]", Action: viewing(1, -1, "--to DIR ID [PATH...]", evidenceExtract),
 				Flags: common(
 					&cli.StringFlag{Name: "to", Usage: "the new `DIR`", Required: true},
 					&cli.BoolFlag{Name: "special", Usage: "also setuid bits, device nodes and FIFOs"},
@@ -34,9 +33,9 @@ func evidenceCommand() *cli.Command {
 					&cli.BoolFlag{Name: "links", Usage: "also symbolic links that lead outside"},
 				),
 			},
-			{Name: "diff", Usage: "what the container changed against its image, or how two bundles differ", ArgsUsage: "ID [ID]", Flags: common(), Action: evidenceDiff},
+			{Name: "diff", Usage: "what the container changed against its image, or how two bundles differ", ArgsUsage: "ID [ID]", Flags: common(), Action: viewing(1, 2, "ID [ID]", evidenceDiff)},
 			{
-				Name: "verify", Usage: "check that nothing was changed, and who signed", ArgsUsage: "[ID...]", Action: evidenceVerify,
+				Name: "verify", Usage: "check that nothing was changed, and who signed", ArgsUsage: "[ID...]", Action: viewing(0, -1, "[ID...]", evidenceVerify),
 				Flags: common(
 					&cli.StringFlag{Name: "signers", Usage: "whom to trust: an ssh allowed_signers `FILE` (default: the case's)"},
 					&cli.StringFlag{Name: "receipt", Usage: "a custody receipt that was kept elsewhere, `FILE`"},
@@ -44,47 +43,32 @@ func evidenceCommand() *cli.Command {
 				),
 			},
 			{
-				Name: "custody", Usage: "show and check the custody log", Action: evidenceCustody,
+				Name: "custody", Usage: "show and check the custody log", Action: viewing(0, 0, "without arguments", evidenceCustody),
 				Flags: common(
 					&cli.StringFlag{Name: "signers", Usage: "whom to trust: an ssh allowed_signers `FILE` (default: the case's)"},
 					&cli.StringFlag{Name: "receipt", Usage: "a custody receipt that was kept elsewhere, `FILE`"},
 					&cli.BoolFlag{Name: "head", Usage: "print a receipt of the log as it is now; keep it elsewhere"},
 				),
 			},
-			{Name: "sign", Usage: "sign a bundle that is unsigned, or sign it as well", ArgsUsage: "[ID]", Flags: common(), Action: evidenceSign},
+			{Name: "sign", Usage: "sign a bundle that is unsigned, or sign it as well", ArgsUsage: "[ID]", Flags: common(), Action: action(0, 1, "[ID]", evidenceSign)},
 			{
-				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: evidenceImport,
+				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: action(1, 1, "FILE|-", evidenceImport),
 				Flags: common(&cli.StringFlag{Name: "from", Usage: "whom it comes from, for the custody log"}),
 			},
 		},
 	}
 }
 
-func evidenceLs(c *cli.Context) error {
-	if err := exactly(c, 0, 2, "[ID [PATH]]"); err != nil {
-		return err
+func evidenceLs(v view) error {
+	if v.c.NArg() == 0 {
+		return lsBundles(v.cs, v.json)
 	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	cs, err := look(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	if c.NArg() == 0 {
-		return lsBundles(cs, asJSON)
-	}
-	id, b, err := openBundle(cs, c.Args().First())
+	b, err := v.bundle(v.c.Args().First(), "ls", v.c.Args().Get(1))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if _, err := cs.Log(logEntry("ls", id, b.Digest())); err != nil {
-		return err
-	}
-	return lsMembers(b, c.Args().Get(1), asJSON)
+	return lsMembers(b, v.c.Args().Get(1), v.json)
 }
 
 // bundleRow is a bundle as ls prints it.
@@ -177,27 +161,15 @@ func memberText(m *record.Member) string {
 	return s
 }
 
-func evidenceCat(c *cli.Context) error {
-	if err := exactly(c, 2, 2, "ID PATH"); err != nil {
-		return err
-	}
-	cs, err := look(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	id, b, err := openBundle(cs, c.Args().First())
+func evidenceCat(v view) error {
+	path := v.c.Args().Get(1)
+	b, err := v.bundle(v.c.Args().First(), "cat", path)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	m, err := b.Lookup(c.Args().Get(1))
+	m, err := b.Lookup(path)
 	if err != nil {
-		return err
-	}
-	e := logEntry("cat", id, b.Digest())
-	e.Reason = m.Path
-	if _, err := cs.Log(e); err != nil {
 		return err
 	}
 	if m.Type == record.Miss {
@@ -245,34 +217,18 @@ func catSafely(r io.Reader) error {
 	}
 }
 
-func evidenceExtract(c *cli.Context) error {
-	if err := exactly(c, 1, -1, "--to DIR ID [PATH...]"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	cs, err := look(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	id, b, err := openBundle(cs, c.Args().First())
+func evidenceExtract(v view) error {
+	c := v.c
+	b, err := v.bundle(c.Args().First(), "extract", strings.Join(c.Args().Tail(), " "))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	e := logEntry("extract", id, b.Digest())
-	e.Reason = strings.Join(c.Args().Tail(), " ")
-	if _, err := cs.Log(e); err != nil {
-		return err
-	}
 	changes := []map[string]string{}
 	x, err := b.Extract(c.Context, c.String("to"), evidence.ExtractOptions{
 		Paths: c.Args().Tail(), Special: c.Bool("special"), Owners: c.Bool("owners"), Links: c.Bool("links"),
 		Report: func(p, change string) {
-			if asJSON {
+			if v.json {
 				changes = append(changes, map[string]string{"path": strings.ToValidUTF8(p, "\ufffd"), "change": change})
 				return
 			}
@@ -282,7 +238,7 @@ func evidenceExtract(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if v.json {
 		err = emit(os.Stdout, map[string]any{"to": c.String("to"), "counts": x, "changes": changes})
 	} else {
 		fmt.Printf("%d files (%s), %d directories and links; %d changed, %d left out, %d were never had\n", x.Files, size(x.Bytes), x.Others, x.Changed, x.Left, x.Misses)
@@ -296,145 +252,4 @@ func evidenceExtract(c *cli.Context) error {
 		return outcome{exitMisses, ""}
 	}
 	return nil
-}
-
-func evidenceSign(c *cli.Context) error {
-	if err := exactly(c, 0, 1, "[ID]"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	dir, err := findCase(c)
-	if err != nil {
-		return err
-	}
-	cs, err := casedir.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	id, bdir, err := bundleDir(cs, c.Args().First())
-	if err != nil {
-		return err
-	}
-	signer, err := unlock()
-	if err != nil {
-		return err
-	}
-	cs.Tool, cs.Signer = tool(), signer
-	if err := introduce(cs); err != nil {
-		return err
-	}
-	report, err := evidence.Verify(c.Context, bdir, evidence.VerifyOptions{})
-	if err != nil {
-		return err
-	}
-	if !report.Intact() {
-		return outcome{exitVerify, fmt.Sprintf("bundle %s is not as it was closed (%s: %s): it is not signed", id, report.Problems[0].Name, report.Problems[0].What)}
-	}
-	file, err := evidence.Sign(bdir, sealSigner(signer))
-	if err != nil {
-		return err
-	}
-	e := logEntry("sign", id, report.Digest)
-	e.Result = file + " by " + keys.Fingerprint(signer.PublicKey())
-	receipt, err := cs.Log(e)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return emit(os.Stdout, map[string]any{"id": id, "file": file, "fingerprint": keys.Fingerprint(signer.PublicKey()), "custody": receipt})
-	}
-	fmt.Printf("signed %s: %s\n", safetext.Line(id), file)
-	return nil
-}
-
-func evidenceImport(c *cli.Context) error {
-	if err := exactly(c, 1, 1, "FILE|-"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	in := os.Stdin
-	if name := c.Args().First(); name != "-" {
-		if in, err = os.Open(name); err != nil {
-			return err
-		}
-		defer in.Close()
-	}
-	dir, err := casedir.Find(c.String("case"))
-	if errors.Is(err, casedir.ErrNoCase) {
-		dir, err = "", nil
-	}
-	if err != nil {
-		return err
-	}
-	cs, _, err := casedir.OpenOrCreate(dir, "")
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	cs.Tool, cs.Signer = tool(), quietSigner()
-	return importBundle(c, cs, in, asJSON)
-}
-
-// importBundle takes the bundle in under a name of its own, and gives it its
-// id once that is known.
-func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) error {
-	id := newID("import")
-	dir, err := cs.EvidenceDir(id)
-	if err != nil {
-		return err
-	}
-	importErr := evidence.Import(in, dir)
-	if importErr != nil && !errors.Is(importErr, evidence.ErrCut) {
-		return importErr
-	}
-	report, err := evidence.Verify(c.Context, dir, evidence.VerifyOptions{})
-	if err != nil {
-		return err
-	}
-	if report.ID != "" && !strings.ContainsAny(report.ID, "/\x00") && report.ID != "." && report.ID != ".." {
-		if to, err := cs.EvidenceDir(report.ID); err == nil {
-			if err := renameNew(dir, to); err != nil {
-				return err
-			}
-			id = report.ID
-		}
-	}
-	e := logEntry("import", id, report.Digest)
-	e.Counterparty, e.Result = c.String("from"), string(report.State)
-	if importErr != nil {
-		e.Errors = []string{importErr.Error()}
-	}
-	receipt, err := cs.Log(e)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		err = emit(os.Stdout, map[string]any{"case": cs.Dir(), "report": report, "custody": receipt})
-	} else {
-		fmt.Printf("imported %s into %s: %s, %d members, %d misses\n", safetext.Line(id), safeLines(cs.Dir()), report.State, report.Members, report.Misses)
-	}
-	switch {
-	case err != nil:
-		return err
-	case !report.Intact():
-		return outcome{exitVerify, "what arrived does not verify: " + report.Problems[0].Name + " " + report.Problems[0].What}
-	case importErr != nil:
-		return outcome{exitMisses, importErr.Error()}
-	}
-	return nil
-}
-
-// renameNew moves a directory to a name that nothing has yet.
-func renameNew(from, to string) error {
-	if _, err := os.Lstat(to); err == nil {
-		return fmt.Errorf("the case has a bundle %s already; what arrived is kept as %s", to, from)
-	}
-	return os.Rename(from, to)
 }

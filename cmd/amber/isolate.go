@@ -30,31 +30,28 @@ func isolateCommand() *cli.Command {
 			caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
 			&cli.StringFlag{Name: "method", Value: freeze.Name, Usage: "freeze"},
 		}, freezeFlags(), runtimeFlags()),
-		Action:       isolateTarget,
+		Action:       action(1, 1, "TARGET, or one of its commands: list, verify, release", isolateTarget),
 		BashComplete: completeTargets,
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "what is held: of the case, or on this host", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: isolateList},
-			{Name: "verify", Usage: "check that what is held still is", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, freezeFlags(), runtimeFlags()), Action: isolateVerify},
+			{Name: "list", Usage: "what is held: of the case, or on this host", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: action(0, 0, "without arguments", isolateList)},
+			{Name: "verify", Usage: "check that what is held still is", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, freezeFlags(), runtimeFlags()), Action: action(0, 0, "without arguments", isolateVerify)},
 			{
 				Name: "release", Usage: "undo what isolation changed, from the journal; also after a crash", ArgsUsage: "[TARGET...]",
 				Flags: join([]cli.Flag{
 					caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "release all that the case, or this host, holds"},
 				}, freezeFlags(), runtimeFlags()),
-				Action: isolateRelease,
+				Action: action(0, -1, "[TARGET...] or --all", isolateRelease),
 			},
 		},
 	}
 }
 
-func isolateTarget(c *cli.Context) error {
+func isolateTarget(c *cli.Context, asJSON bool) error {
 	if m := c.String("method"); m != freeze.Name {
 		return usagef("--method %q: want %s", m, freeze.Name)
 	}
-	if c.NArg() == 0 {
-		return usagef("want amber isolate TARGET, or one of its commands: list, verify, release")
-	}
-	r, err := newResponse(c)
+	r, err := newResponse(c, asJSON)
 	if err != nil || c.Bool("plan") {
 		return err
 	}
@@ -74,10 +71,6 @@ func isolateTarget(c *cli.Context) error {
 		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
 	})
 	r.result.Next = r.next()
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
 	if asJSON {
 		err = emit(r.out, r.result)
 	} else {
@@ -117,14 +110,7 @@ func holdings(c *cli.Context) ([]isolate.Entry, error) {
 	return entries, nil
 }
 
-func isolateList(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func isolateList(c *cli.Context, asJSON bool) error {
 	entries, err := holdings(c)
 	if err != nil {
 		return err
@@ -160,14 +146,7 @@ func standing(entries []isolate.Entry) (held []isolate.Entry) {
 	return held
 }
 
-func isolateVerify(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func isolateVerify(c *cli.Context, asJSON bool) error {
 	entries, err := holdings(c)
 	if err != nil {
 		return err
@@ -223,14 +202,7 @@ func anyMethod(c *cli.Context) (*freeze.Method, func(), error) {
 	return m, rts.close, err
 }
 
-func isolateRelease(c *cli.Context) error {
-	if err := exactly(c, 0, -1, "[TARGET...] or --all"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func isolateRelease(c *cli.Context, asJSON bool) error {
 	entries, err := releasable(c)
 	if err != nil {
 		return err

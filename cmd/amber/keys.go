@@ -23,9 +23,9 @@ func keysCommand() *cli.Command {
 					"0600; its public half is beside it. The passphrase comes from " + keys.PassphraseVariable + "\n" +
 					"or from the terminal.",
 				Flags:  []cli.Flag{outputFlag(), &cli.StringFlag{Name: "comment", Usage: "who holds the key (default: user@host)"}},
-				Action: keysNew,
+				Action: action(0, 0, "without arguments", keysNew),
 			},
-			{Name: "show", Usage: "print the public key, its fingerprint, and its line for an allowed_signers file", Flags: []cli.Flag{outputFlag()}, Action: keysShow},
+			{Name: "show", Usage: "print the public key, its fingerprint, and its line for an allowed_signers file", Flags: []cli.Flag{outputFlag()}, Action: action(0, 0, "without arguments", keysShow)},
 		},
 	}
 }
@@ -38,10 +38,7 @@ type keyInfo struct {
 	Allowed     string `json:"allowed_signers"`
 }
 
-func keysNew(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
+func keysNew(c *cli.Context, asJSON bool) error {
 	path, err := keys.DefaultPath()
 	if err != nil {
 		return err
@@ -58,13 +55,10 @@ func keysNew(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return printKey(c, path, pub)
+	return printKey(path, pub, asJSON)
 }
 
-func keysShow(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
+func keysShow(_ *cli.Context, asJSON bool) error {
 	path, err := keys.DefaultPath()
 	if err != nil {
 		return err
@@ -73,14 +67,10 @@ func keysShow(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w (amber keys new makes one)", err)
 	}
-	return printKey(c, path, pub)
+	return printKey(path, pub, asJSON)
 }
 
-func printKey(c *cli.Context, path string, pub ssh.PublicKey) error {
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func printKey(path string, pub ssh.PublicKey, asJSON bool) error {
 	line, err := keys.SignerLine(principal(), pub)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func interruptible() (context.Context, func()) {
 }
 
 func newApp() *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:                 "amber",
 		Usage:                "freeze a suspicious container, preserve what it was, and read back what happened",
 		Version:              versionText(),
@@ -60,13 +60,26 @@ func newApp() *cli.App {
 			caseCommand(), keysCommand(), completionCommand(), manCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return usageError{err}
-		},
+		OnUsageError:   badUsage,
 		CommandNotFound: func(c *cli.Context, name string) {
 			fmt.Fprintf(os.Stderr, "amber: there is no command %q; see amber --help\n", name)
 			os.Exit(exitUsage)
 		},
+	}
+	mapUsage(app.Commands)
+	return app
+}
+
+// badUsage makes a flag that is not known a wrong command line.
+func badUsage(c *cli.Context, err error, _ bool) error {
+	return usagef("%w; see %s --help", err, c.Command.HelpName)
+}
+
+// mapUsage sets badUsage on every command: the library does not inherit it.
+func mapUsage(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError, c.HideHelpCommand = badUsage, true
+		mapUsage(c.Subcommands)
 	}
 }
 

@@ -23,7 +23,7 @@ func psCommand() *cli.Command {
 			outputFlag(),
 			&cli.BoolFlag{Name: "wide", Aliases: []string{"w"}, Usage: "show all risks, and each in a sentence"},
 		}, runtimeFlags()...),
-		Action: ps,
+		Action: action(0, 0, "without arguments", ps),
 	}
 }
 
@@ -34,14 +34,7 @@ type psRow struct {
 	Risks  []container.Risk `json:"risks"`
 }
 
-func ps(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
+func ps(c *cli.Context, asJSON bool) error {
 	rts, err := openRuntimes(c, "")
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func respondCommand() *cli.Command {
 				&cli.BoolFlag{Name: "kill", Usage: "kill the target when the bundle is sealed"},
 			},
 			freezeFlags(), collectFlags(), runtimeFlags()),
-		Action:       respond,
+		Action:       action(1, 1, "TARGET", respond),
 		BashComplete: completeTargets,
 	}
 }
@@ -76,6 +76,7 @@ func freezeFlags() []cli.Flag {
 // response is one run of the playbook.
 type response struct {
 	c      *cli.Context
+	json   bool
 	rts    *runtimes
 	named  []container.Container // what is collected
 	hold   isolate.Target        // what is frozen
@@ -87,32 +88,9 @@ type response struct {
 	out    io.Writer // where the result goes
 }
 
-// respondResult is what respond prints.
-type respondResult struct {
-	Case     string           `json:"case"`
-	Target   string           `json:"target"`
-	Frozen   *frozenResult    `json:"frozen,omitempty"`
-	Bundles  []bundleResult   `json:"bundles"`
-	Left     string           `json:"left"` // frozen, running, killed: how the target was left
-	Custody  *custody.Receipt `json:"custody,omitempty"`
-	Warnings []string         `json:"warnings,omitempty"`
-	Next     []string         `json:"next"`
-	Exit     int              `json:"exit"`
-}
-
-// frozenResult is how the target came to stand still.
-type frozenResult struct {
-	Journal    string          `json:"journal"`
-	Containers []string        `json:"containers"`
-	At         time.Time       `json:"at"`
-	AfterMS    int64           `json:"after_ms"` // since the process started
-	Checks     []isolate.Check `json:"checks"`
-	Millis     int64           `json:"stood_still_ms"`
-}
-
 // respond owns the order of the playbook.
-func respond(c *cli.Context) (err error) {
-	r, err := newResponse(c)
+func respond(c *cli.Context, asJSON bool) error {
+	r, err := newResponse(c, asJSON)
 	if err != nil || c.Bool("plan") {
 		return err
 	}
@@ -133,48 +111,51 @@ func respond(c *cli.Context) (err error) {
 	return r.finish()
 }
 
-func newResponse(c *cli.Context) (*response, error) {
-	if err := exactly(c, 1, 1, "TARGET"); err != nil {
-		return nil, err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return nil, err
-	}
+func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 	if c.Bool("resume") && c.Bool("kill") {
 		return nil, usagef("--resume and --kill exclude each other")
 	}
+	return begin(c, asJSON, func(r *response) error { return r.planFreeze() })
+}
+
+// begin finds the target and lets plan look at it; nothing is touched. With
+// --plan it prints what would be done, and that is all.
+func begin(c *cli.Context, asJSON bool, plan func(*response) error) (*response, error) {
 	t, err := container.ParseTarget(c.Args().First())
 	if err != nil {
 		return nil, usageError{err}
 	}
-	r := &response{c: c, out: resultStream(c)}
+	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
 	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
 		return nil, err
 	}
-	if err := r.look(t); err != nil {
-		r.rts.close()
-		return nil, err
+	if err = r.find(t); err == nil {
+		err = plan(r)
 	}
-	if c.Bool("plan") {
-		defer r.rts.close()
-		return r, r.printPlan(asJSON)
+	if err == nil && c.Bool("plan") {
+		err = r.printPlan(asJSON)
 	}
-	return r, nil
+	if err != nil || c.Bool("plan") {
+		r.close()
+	}
+	return r, err
 }
 
-// look finds the target and plans; nothing is touched.
-func (r *response) look(t container.Target) (err error) {
+func (r *response) find(t container.Target) (err error) {
 	if r.named, r.hold, err = r.rts.target(r.c.Context, t); err != nil {
 		return err
 	}
 	if r.c.String("to") == "-" && len(r.named) > 1 {
 		return usagef("one stream holds one bundle, and %s is %d containers: name one as %s/CONTAINER", t, len(r.named), t)
 	}
+	r.plan.Target = t.String()
+	return nil
+}
+
+func (r *response) planFreeze() (err error) {
 	if r.method, err = r.rts.freezeMethod(r.c); err != nil {
 		return err
 	}
-	r.result = respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}
 	if r.plan, err = r.method.Plan(r.c.Context, r.hold); err != nil {
 		return err
 	}
@@ -364,90 +345,4 @@ func (r *response) failed() bool {
 		}
 	}
 	return len(r.result.Bundles) == 0
-}
-
-// finish prints the result and gives the exit code.
-func (r *response) finish() error {
-	r.result.Next = r.next()
-	code := exitDone
-	if len(r.result.Warnings) > 0 {
-		code = exitMisses
-	}
-	for _, b := range r.result.Bundles {
-		code = max(code, b.exit())
-	}
-	if r.failed() {
-		code = exitFailed
-	}
-	r.result.Exit = code
-	asJSON, err := wantJSON(r.c)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		err = emit(r.out, r.result)
-	} else {
-		r.print()
-	}
-	if err != nil || code == exitDone {
-		return err
-	}
-	return outcome{code, ""}
-}
-
-// next is what to do now.
-func (r *response) next() []string {
-	dir := r.result.Case
-	var next []string
-	if r.result.Left == "frozen" {
-		next = append(next, "let it run again:      amber isolate release --case "+dir+" --all")
-		if hasPod(r.hold.Containers) {
-			next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
-		}
-	}
-	for _, b := range r.result.Bundles {
-		if b.Streamed {
-			next = append(next, "verify it where it is:  amber evidence verify "+b.ID)
-			continue
-		}
-		if b.State == evidence.Unsigned {
-			next = append(next, "sign it:               amber evidence sign --case "+dir+" "+b.ID)
-		}
-		next = append(next, "see what it changed:   amber evidence diff --case "+dir+" "+b.ID,
-			"look into it:          amber evidence ls --case "+dir+" "+b.ID)
-	}
-	if r.result.Custody != nil {
-		next = append(next, fmt.Sprintf("keep this elsewhere:   custody entry %d, hash %s (amber evidence custody --case %s --head)", r.result.Custody.Sequence, r.result.Custody.Hash, dir))
-	}
-	return next
-}
-
-func hasPod(list []container.Container) bool {
-	for _, c := range list {
-		if c.Pod != nil {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *response) print() {
-	fmt.Fprintf(r.out, "case      %s\ntarget    %s: %s\n", safeLines(r.result.Case), safeLines(r.result.Target), r.result.Left)
-	if f := r.result.Frozen; f != nil {
-		fmt.Fprintf(r.out, "frozen    %s, %d ms after the start; stood still for %s\n", f.At.Format("2006-01-02T15:04:05.000Z"), f.AfterMS, time.Duration(f.Millis)*time.Millisecond)
-	}
-	for _, b := range r.result.Bundles {
-		b.print(r.out)
-	}
-	fmt.Fprintln(r.out, "next")
-	for _, n := range r.result.Next {
-		fmt.Fprintln(r.out, "  "+safeLines(n))
-	}
-}
-
-func countText(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -61,28 +61,16 @@ type verified struct {
 	Exit    int                `json:"exit"`
 }
 
-func evidenceVerify(c *cli.Context) error {
-	if err := exactly(c, 0, -1, "[ID...]"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
+func evidenceVerify(l view) error {
+	t, err := trustOf(l.c, l.cs)
 	if err != nil {
 		return err
 	}
-	cs, err := look(c)
+	v, err := verifyCase(l.c.Context, l.cs, t, l.c.Args().Slice(), l.c.Bool("deep"))
 	if err != nil {
 		return err
 	}
-	defer cs.Close()
-	t, err := trustOf(c, cs)
-	if err != nil {
-		return err
-	}
-	v, err := verifyCase(c.Context, cs, t, c.Args().Slice(), c.Bool("deep"))
-	if err != nil {
-		return err
-	}
-	if asJSON {
+	if l.json {
 		err = emit(os.Stdout, v)
 	} else {
 		printVerified(v)
@@ -262,23 +250,12 @@ func printVerified(v *verified) {
 	}
 }
 
-func evidenceCustody(c *cli.Context) error {
-	if err := exactly(c, 0, 0, "without arguments"); err != nil {
-		return err
-	}
-	asJSON, err := wantJSON(c)
-	if err != nil {
-		return err
-	}
-	cs, err := readCase(c)
-	if err != nil {
-		return err
-	}
-	defer cs.Close()
-	if c.Bool("head") {
+func evidenceCustody(v view) error {
+	cs := v.cs
+	if v.c.Bool("head") {
 		return printReceipt(cs)
 	}
-	t, err := trustOf(c, cs)
+	t, err := trustOf(v.c, cs)
 	if err != nil {
 		return err
 	}
@@ -286,7 +263,7 @@ func evidenceCustody(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if v.json {
 		err = custodyJSON(cs, report)
 	} else {
 		err = custodyText(cs, report)

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func collectCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "collect",
+		Usage:     "take the evidence alone, and change nothing else",
+		ArgsUsage: "TARGET",
+		Description: "What runs goes on running, so what is read may not belong together; amber respond\n" +
+			"freezes first. A target that is frozen already is collected as it stands.",
+		Flags: join([]cli.Flag{
+			caseFlag(), outputFlag(), planFlag(), reasonFlag(), authorityFlag(),
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "has no effect: collecting does not ask"},
+		}, collectFlags(), runtimeFlags()),
+		Action:       action(1, 1, "TARGET", collectAlone),
+		BashComplete: completeTargets,
+	}
+}
+
+func collectAlone(c *cli.Context, asJSON bool) error {
+	r, err := begin(c, asJSON, func(*response) error { return nil })
+	if err != nil || c.Bool("plan") {
+		return err
+	}
+	defer r.close()
+	if err := r.openCase(); err != nil {
+		return err
+	}
+	r.cs.Tool = tool()
+	if r.signer, err = unlock(); err != nil {
+		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
+	} else if err := introduce(r.cs); err != nil {
+		r.warn(err.Error())
+	}
+	r.cs.Signer = r.signer
+	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
+	for _, t := range r.named {
+		r.result.Left = string(t.State)
+		b, err := a.bundle(t)
+		var usage usageError
+		if errors.As(err, &usage) {
+			return err
+		}
+		if err != nil {
+			b.Error = err.Error()
+			r.warn(fmt.Sprintf("collecting %s: %v", t.Ref(), err))
+		}
+		r.result.Bundles = append(r.result.Bundles, b)
+	}
+	return r.finish()
+}
