@@ -27,7 +27,7 @@ func evidenceCommand() *cli.Command {
 			{
 				Name: "extract", Usage: "write members below a new directory, safely", ArgsUsage: "ID [PATH...]", Action: viewing(1, -1, "--to DIR ID [PATH...]", evidenceExtract),
 				Flags: common(
-					&cli.StringFlag{Name: "to", Usage: "the new `DIR`", Required: true},
+					&cli.StringFlag{Name: "to", Usage: "the new `DIR`"},
 					&cli.BoolFlag{Name: "special", Usage: "also setuid bits, device nodes and FIFOs"},
 					&cli.BoolFlag{Name: "owners", Usage: "also owners and groups"},
 					&cli.BoolFlag{Name: "links", Usage: "also symbolic links that lead outside"},
@@ -219,6 +219,9 @@ func catSafely(r io.Reader) error {
 
 func evidenceExtract(v view) error {
 	c := v.c
+	if c.String("to") == "" {
+		return usagef("name a new directory: amber evidence extract --to DIR %s", strings.Join(c.Args().Slice(), " "))
+	}
 	b, err := v.bundle(c.Args().First(), "extract", strings.Join(c.Args().Tail(), " "))
 	if err != nil {
 		return err
