@@ -14,14 +14,14 @@ import (
 // segment is one stored blob of a stream; a line of wal.jsonl, and later a
 // descriptor of the manifest.
 type segment struct {
-	Kind     string `json:"kind"` // media type
-	Payload  string `json:"payload,omitempty"`
-	Ordinal  int    `json:"ordinal"`
-	Digest   string `json:"digest"` // hex
-	Size     int64  `json:"size"`   // stored bytes, table included
-	Offset   int64  `json:"offset"` // of its first plain byte in the stream
-	Plain    int64  `json:"plain"`  // plain bytes
-	hashes   []byte // 32 bytes for each frame, and for the table
+	Kind    string `json:"kind"` // media type
+	Payload string `json:"payload,omitempty"`
+	Ordinal int    `json:"ordinal"`
+	Digest  string `json:"digest"` // hex
+	Size    int64  `json:"size"`   // stored bytes, table included
+	Offset  int64  `json:"offset"` // of its first plain byte in the stream
+	Plain   int64  `json:"plain"`  // plain bytes
+	hashes  []byte // 32 bytes for each frame, and for the table
 }
 
 // stream cuts plain bytes into frames, compresses them on all cores, and

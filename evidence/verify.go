@@ -16,11 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/transparency-dev/merkle/compact"
-	"github.com/transparency-dev/merkle/rfc6962"
-
 	"amber/evidence/keys"
-	"amber/evidence/record"
 )
 
 // VerifyOptions says how far Verify goes and whom it trusts.
@@ -337,80 +333,5 @@ func (v *verifier) structure() {
 		if !named[name] && name != v.b.manifestName {
 			v.r.problem(name, "is sealed, but the manifest does not name it")
 		}
-	}
-}
-
-// index checks every line of the members index, their Merkle root, and the
-// sorted paths.
-func (v *verifier) index() {
-	tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
-	var paths pathIndex
-	at := int64(0)
-	var again []byte
-	for line, err := range v.b.lines(0) {
-		if err != nil {
-			v.r.problem("members", "%v", err)
-			return
-		}
-		m, err := record.ParseMember(line)
-		if err != nil {
-			v.r.problem("members", "line at byte %d: %v", at, err)
-			return
-		}
-		if again = m.AppendJSON(again[:0]); !bytes.Equal(again, line) {
-			v.r.problem("members", "line at byte %d (%q) is not in its canonical form", at, m.Path)
-		}
-		v.count(m)
-		if err := errors.Join(tree.Append(rfc6962.DefaultHasher.HashLeaf(line), nil), paths.add(m.Path, at)); err != nil {
-			v.r.problem("members", "%v", err)
-			return
-		}
-		at += int64(len(line)) + 1
-	}
-	v.compareRoot(tree)
-	v.comparePaths(&paths)
-}
-
-func (v *verifier) count(m *record.Member) {
-	if m.Type == record.Miss {
-		v.r.Misses++
-		return
-	}
-	v.r.Members++
-	if len(m.Notes) > 0 {
-		v.r.Noted++
-	}
-}
-
-func (v *verifier) compareRoot(tree *compact.Range) {
-	root, err := rootOf(tree)
-	a := v.b.manifest.Annotations
-	acq, aerr := v.b.Acquisition()
-	if err := errors.Join(err, aerr); err != nil {
-		v.r.problem("acquisition", "%v", err)
-		return
-	}
-	v.r.Root = root
-	if root != a[AnnotationRoot] || root != acq.MerkleRoot {
-		v.r.problem("members", "their Merkle root is %s, the manifest says %s and the acquisition %s", root, a[AnnotationRoot], acq.MerkleRoot)
-	}
-	if n := fmt.Sprint(v.r.Members + v.r.Misses); n != a[AnnotationCount] {
-		v.r.problem("members", "there are %s lines, the manifest says %s", n, a[AnnotationCount])
-	}
-}
-
-// comparePaths sorts the paths anew and hashes what the blob must be.
-func (v *verifier) comparePaths(paths *pathIndex) {
-	h := sha256.New()
-	err := paths.each(func(e pathEntry) error {
-		_, err := h.Write(e[:])
-		return err
-	})
-	if err != nil {
-		v.r.problem("paths", "%v", err)
-		return
-	}
-	if v.b.paths == nil || v.b.paths.Digest.Encoded() != hex.EncodeToString(h.Sum(nil)) {
-		v.r.problem("paths", "are not those of the members index")
 	}
 }

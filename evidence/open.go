@@ -1,0 +1,241 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+
+	"amber/evidence/canon"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+)
+
+// openFiles opens a bundle whose manifest cannot be read, to hash its files.
+func openFiles(dir string) (*Bundle, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{root: root}
+	if err := b.openSums(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return b, nil
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+func (b *Bundle) open() error {
+	_, err := b.root.Lstat(incompleteFile)
+	if err == nil {
+		b.state = Incomplete
+		return b.openIncomplete()
+	}
+	if err := b.openSums(); err != nil {
+		return err
+	}
+	return b.openManifest()
+}
+
+func (b *Bundle) openSums() (err error) {
+	if b.sums, err = b.readFile(sumsFile, maxSums); errors.Is(err, fs.ErrNotExist) {
+		return errors.New("this is no bundle: it has neither " + sumsFile + " nor " + incompleteFile)
+	}
+	if err != nil {
+		return err
+	}
+	b.state = Unsigned
+	if b.seals, err = b.sealFiles(); err != nil {
+		return err
+	}
+	if len(b.seals) > 0 {
+		b.state = Sealed
+	}
+	return nil
+}
+
+// readFile reads a small regular file whole.
+func (b *Bundle) readFile(name string, limit int64) ([]byte, error) {
+	f, err := b.openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return data, err
+}
+
+// openFile opens a regular file inside the bundle; a FIFO does not block it.
+func (b *Bundle) openFile(name string) (*os.File, error) {
+	info, err := b.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	return b.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+}
+
+func (b *Bundle) sealFiles() ([]string, error) {
+	entries, err := fs.ReadDir(b.root.FS(), sealDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, sealDir+"/"+e.Name())
+	}
+	sort.Strings(names)
+	return names, err
+}
+
+// readBlob reads a small blob whole and checks it.
+func (b *Bundle) readBlob(d ocispec.Descriptor, limit int64) ([]byte, error) {
+	data, err := b.readFile(blobDir+"/"+d.Digest.Encoded(), limit)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != d.Size || hexSum(data) != d.Digest.Encoded() {
+		return nil, fmt.Errorf("blob %s: %w", d.Digest, errChanged)
+	}
+	return data, nil
+}
+
+var errChanged = errors.New("does not match its digest: it was changed")
+
+// readJSON reads a canonical JSON file that a digest vouches for.
+func readJSON(data []byte, v any) error {
+	if err := canon.Check(data); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+func (b *Bundle) openManifest() error {
+	data, err := b.readFile(indexFile, maxSmall)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains("\n"+string(b.sums), "\n"+hexSum(data)+"  "+indexFile+"\n") {
+		return fmt.Errorf("%s: %w", indexFile, errChanged)
+	}
+	var index ocispec.Index
+	if err := readJSON(data, &index); err != nil {
+		return fmt.Errorf("%s: %w", indexFile, err)
+	}
+	if len(index.Manifests) != 1 || index.Manifests[0].ArtifactType != ArtifactType {
+		return fmt.Errorf("%s names no evidence bundle of version %s", indexFile, FormatVersion)
+	}
+	d := index.Manifests[0]
+	if err := checkDigest(d); err != nil {
+		return err
+	}
+	b.manifestName = blobDir + "/" + d.Digest.Encoded()
+	if data, err = b.readBlob(d, maxManifest); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	if err := readJSON(data, &b.manifest); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	if v := b.manifest.Annotations[AnnotationFormat]; v != FormatVersion {
+		return fmt.Errorf("the bundle has format %q; this amber reads format %s", v, FormatVersion)
+	}
+	return b.openLayers()
+}
+
+func checkDigest(d ocispec.Descriptor) error {
+	if err := d.Digest.Validate(); err != nil || d.Digest.Algorithm() != "sha256" || d.Size < 0 {
+		return fmt.Errorf("%q is no SHA-256 descriptor", d.Digest)
+	}
+	return nil
+}
+
+func (b *Bundle) openLayers() error {
+	for i := range b.manifest.Layers {
+		d := &b.manifest.Layers[i]
+		if err := checkDigest(*d); err != nil {
+			return err
+		}
+		switch d.MediaType {
+		case TypeFrames:
+			data, err := b.readBlob(*d, maxFrames)
+			if err != nil {
+				return fmt.Errorf("frames: %w", err)
+			}
+			for ; len(data) >= sha256.Size; data = data[sha256.Size:] {
+				b.frames = append(b.frames, [32]byte(data))
+			}
+		case TypePaths:
+			b.paths = d
+		}
+	}
+	for _, d := range b.manifest.Layers {
+		var p *plain
+		switch d.MediaType {
+		case TypePayload:
+			p = b.payload(d.Annotations[AnnotationPayload])
+		case TypeMembers:
+			p = b.membersPlain()
+		default:
+			continue
+		}
+		if err := p.addLayer(d, b.frames); err != nil {
+			return err
+		}
+	}
+	if b.members == nil && b.manifest.Annotations[AnnotationCount] != "0" {
+		return errors.New("the manifest names no members index")
+	}
+	b.membersPlain()
+	return nil
+}
+
+func (b *Bundle) payload(name string) *plain {
+	if b.payloads[name] == nil {
+		b.payloads[name] = &plain{b: b, name: name, maxFrame: payloadFrame}
+		b.order = append(b.order, name)
+	}
+	return b.payloads[name]
+}
+
+func (b *Bundle) membersPlain() *plain {
+	if b.members == nil {
+		b.members = &plain{b: b, name: membersName, maxFrame: membersFrame}
+	}
+	return b.members
+}
+
+// frameRange reads an AnnotationFrames value.
+func frameRange(s string, all [][32]byte) ([][32]byte, error) {
+	first, count, ok := strings.Cut(s, "+")
+	a, err1 := strconv.ParseUint(first, 10, 40)
+	n, err2 := strconv.ParseUint(count, 10, 40)
+	if !ok || err1 != nil || err2 != nil || a+n > uint64(len(all)) {
+		return nil, fmt.Errorf("frames %q are not in the frames blob", s)
+	}
+	return all[a : a+n], nil
+}
+
+// hexDigest turns a digest from a log into a file name, or refuses it.
+func hexDigest(s string) (string, error) {
+	if p, err := hex.DecodeString(s); err != nil || len(p) != sha256.Size || s != strings.ToLower(s) {
+		return "", fmt.Errorf("%q is no SHA-256", s)
+	}
+	return s, nil
+}
