@@ -67,15 +67,16 @@ func (o *collector) Collect(ctx context.Context, c container.Container, sink col
 // job is one run of the collector.
 type job struct {
 	Options
-	ctx   context.Context
-	c     container.Container
-	sink  collect.Sink
-	host  *mountinfo.Table
-	own   *mountinfo.Table // the container's; nil where no process of it runs
-	proc  int              // /proc/PID, 0 where there is none: it means this process and no later one
-	root  *mountinfo.Mount // the container's root mount; nil where it is not known
-	spill *tree.Spill
-	notes []string // for snapshot.json
+	ctx    context.Context
+	c      container.Container
+	sink   collect.Sink
+	host   *mountinfo.Table
+	own    *mountinfo.Table // the container's; nil where no process of it runs
+	proc   int              // /proc/PID, 0 where there is none: it means this process and no later one
+	root   *mountinfo.Mount // the container's root mount; nil where it is not known
+	spill  *tree.Spill
+	frozen bool
+	notes  []string // for snapshot.json
 }
 
 func (j *job) close() {
@@ -95,6 +96,7 @@ func (j *job) attach() error {
 		return j.sink.Miss(path, fmt.Errorf("process %d: %w", j.c.PID, err))
 	}
 	j.proc = proc
+	j.frozen = frozen(j.c)
 	data, err := readAt(proc, "mountinfo")
 	if err != nil {
 		return j.sink.Miss(path, fmt.Errorf("process %d: %w", j.c.PID, err))

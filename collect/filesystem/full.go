@@ -27,7 +27,7 @@ func (j *job) full() error {
 			continue
 		}
 		defer unix.Close(fd)
-		return j.walk(fd, rootPath, mounts, nil)
+		return j.walk(fd, rootPath, mounts, j.frozen, nil)
 	}
 	return j.sink.Miss(rootPath, errors.New(strings.Join(why, "; ")))
 }

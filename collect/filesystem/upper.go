@@ -38,15 +38,16 @@ func (j *job) upper() error {
 	for _, err := range errs {
 		d.note(err.Error())
 	}
-	if err := j.walk(fd, upperPath, beneath(j.host, at), d); err != nil {
+	if err := j.walk(fd, upperPath, beneath(j.host, at), j.frozen, d); err != nil {
 		return err
 	}
 	return d.add(j.sink)
 }
 
-// walk takes a tree; d is told of each object, if it is not nil.
-func (j *job) walk(fd int, prefix string, mounts map[string]tree.Mounted, d *drift) error {
-	w := tree.Walk{Prefix: prefix, Miss: j.sink.Miss, Mounts: mounts, Spill: j.spill}
+// walk takes a tree; d is told of each object, if it is not nil. still says that
+// none but the container can change it, and that one is frozen.
+func (j *job) walk(fd int, prefix string, mounts map[string]tree.Mounted, still bool, d *drift) error {
+	w := tree.Walk{Prefix: prefix, Miss: j.sink.Miss, Mounts: mounts, Spill: j.spill, Still: still}
 	w.Visit = func(e *tree.Entry) error {
 		if err := j.sink.Add(e.Member, e.Body); err != nil {
 			return err

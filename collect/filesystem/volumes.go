@@ -171,7 +171,7 @@ func (j *job) volume(v *volume) error {
 		return j.sink.Miss(v.member(), fmt.Errorf("%s: %w", v.Point, err))
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return j.walk(fd, v.member(), mounts, nil)
+		return j.walk(fd, v.member(), mounts, false, nil)
 	}
 	return j.single(fd, v)
 }

@@ -10,10 +10,10 @@ import (
 )
 
 // discard reads what is there and keeps nothing.
-func discard(b *testing.B, dir string) {
+func discard(b *testing.B, dir string, still bool) {
 	buf := make([]byte, 1<<20)
 	n := 0
-	w := Walk{Prefix: "fs", Miss: func(p string, err error) error { return err }, Visit: func(e *Entry) error {
+	w := Walk{Prefix: "fs", Still: still, Miss: func(p string, err error) error { return err }, Visit: func(e *Entry) error {
 		n++
 		if e.Body == nil {
 			return nil
@@ -51,11 +51,18 @@ func fill(b *testing.B, files, size int) string {
 }
 
 func BenchmarkSmallFiles(b *testing.B) {
-	discard(b, fill(b, 100_000, 600))
+	dir := fill(b, 100_000, 600)
+	for _, still := range []bool{false, true} {
+		b.Run(fmt.Sprint("still=", still), func(b *testing.B) { discard(b, dir, still) })
+	}
 }
 
 func BenchmarkOrdinaryFiles(b *testing.B) {
 	dir := fill(b, 25_000, 43_000)
-	b.SetBytes(25_000 * 43_000)
-	discard(b, dir)
+	for _, still := range []bool{false, true} {
+		b.Run(fmt.Sprint("still=", still), func(b *testing.B) {
+			b.SetBytes(25_000 * 43_000)
+			discard(b, dir, still)
+		})
+	}
 }

@@ -27,18 +27,25 @@ type file struct {
 	more    int64           // where extents begin that one member could not hold; 0: none
 }
 
+const readFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+
 // openFile opens the regular file that e is, by its descriptor's name in
 // /proc/self/fd (proc), and finds its extents if it has holes.
 func openFile(ctx context.Context, proc int, e *Entry, st *unix.Statx_t) (*file, error) {
-	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
-	m, name := e.Member, strconv.Itoa(e.FD)
-	fd, err := unix.Openat(proc, name, flags|unix.O_NOATIME, 0)
+	name := strconv.Itoa(e.FD)
+	fd, err := unix.Openat(proc, name, readFlags|unix.O_NOATIME, 0)
 	if err == unix.EPERM {
-		fd, err = unix.Openat(proc, name, flags, 0)
+		fd, err = unix.Openat(proc, name, readFlags, 0)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening: %w", err)
 	}
+	return newFile(ctx, fd, e, st)
+}
+
+// newFile is the file that is open as fd, which it closes if it fails.
+func newFile(ctx context.Context, fd int, e *Entry, st *unix.Statx_t) (*file, error) {
+	m, err := e.Member, error(nil)
 	f := &file{fd: fd, before: *st}
 	if st.Blocks*512 < st.Size {
 		err = f.resume(ctx, m, 0)

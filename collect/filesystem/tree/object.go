@@ -83,6 +83,35 @@ func (s *state) object(ctx context.Context, fd, depth int) error {
 	return s.content(ctx, e, &st)
 }
 
+// regular visits a file that is open for reading.
+func (s *state) regular(ctx context.Context, fd int) error {
+	var st unix.Statx_t
+	if err := statx(fd, &st); err != nil {
+		unix.Close(fd)
+		return s.Miss(string(s.path), fmt.Errorf("statx: %w", err))
+	}
+	e := &Entry{Member: member(string(s.path), &st), Rel: s.rel(), Deep: s.deep, Depth: len(s.stack), FD: fd, Size: int64(st.Size)}
+	if e.Member.Type != record.File {
+		unix.Close(fd)
+		return s.Miss(e.Member.Path, fmt.Errorf("a %s took the place of a file while its directory was read", e.Member.Type))
+	}
+	if e.Member.Links > 1 && s.links.seen(e, &st) {
+		defer unix.Close(fd)
+		s.rd.xattrs(e, fd)
+		return s.Visit(e)
+	}
+	f, err := newFile(ctx, fd, e, &st)
+	if err != nil {
+		return s.fail(ctx, e, &st, err)
+	}
+	defer f.Close()
+	if e.Size > 0 {
+		e.Body = f
+	}
+	s.rd.xattrs(e, fd)
+	return s.body(ctx, e, &st)
+}
+
 func (s *state) directory(e *Entry, st *unix.Statx_t) error {
 	s.rd.xattrs(e, -1)
 	if s.tooLong() {
@@ -96,20 +125,16 @@ func (s *state) directory(e *Entry, st *unix.Statx_t) error {
 }
 
 func (s *state) content(ctx context.Context, e *Entry, st *unix.Statx_t) error {
-	err := s.rd.content(ctx, e, st)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		s.links.forget(st)
-		return s.unread(e, s.rd.unread(e, err))
+	if err := s.rd.content(ctx, e, st); err != nil {
+		return s.fail(ctx, e, st, err)
 	}
-	f, _ := e.Body.(*file)
-	if f == nil {
-		return s.Visit(e)
-	}
-	defer f.Close()
-	if f.more > 0 {
+	defer e.Close()
+	return s.body(ctx, e, st)
+}
+
+// body visits an object whose Body, if it has one, is open.
+func (s *state) body(ctx context.Context, e *Entry, st *unix.Statx_t) error {
+	if f, ok := e.Body.(*file); ok && f.more > 0 {
 		return s.parts(ctx, e, f)
 	}
 	if err := s.Visit(e); err != nil {
@@ -117,6 +142,15 @@ func (s *state) content(ctx context.Context, e *Entry, st *unix.Statx_t) error {
 	}
 	s.links.digest(e, st)
 	return nil
+}
+
+// fail is what becomes of an object that cannot be opened.
+func (s *state) fail(ctx context.Context, e *Entry, st *unix.Statx_t, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.links.forget(st)
+	return s.unread(e, s.rd.unread(e, err))
 }
 
 func (s *state) unread(e *Entry, reason error) error {

@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,12 +30,37 @@ func walk(t testing.TB, dir string, w Walk) *collecttest.Recorder {
 		w.Visit = func(e *Entry) error { return rec.Add(e.Member, e.Body) }
 	}
 	w.Miss = rec.Miss
+	w.Still = still
 	before := openFiles(t)
 	must(t, w.Run(context.Background(), int(root.Fd())))
 	if after := openFiles(t); after != before {
 		t.Errorf("%d descriptors open, %d before the walk", after, before)
 	}
 	return rec
+}
+
+// still makes all walks of the tests those of a frozen container.
+var still bool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	plain := flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == ""
+	if still = true; code == 0 && plain {
+		code = m.Run()
+	}
+	os.Exit(code)
+}
+
+func TestADeviceInAFilesPlaceIsNotTaken(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	must(t, unix.Mknod(filepath.Join(dir, "null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
+	fd, err := unix.Open(filepath.Join(dir, "null"), unix.O_RDONLY, 0)
+	must(t, err)
+	rec := collecttest.New(t)
+	s := &state{Walk: Walk{Miss: rec.Miss}, path: []byte("fs/null"), prefix: 2}
+	must(t, s.regular(t.Context(), fd))
+	rec.WantMiss("fs/null", "a char took the place of a file")
 }
 
 func openFiles(t testing.TB) int {
