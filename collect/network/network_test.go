@@ -89,6 +89,10 @@ func openSockets(dir string) error {
 	if err := unix.SetsockoptSockFprog(packet, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &filter[0]}); err != nil {
 		return err
 	}
+	// A family that no list has; not every kernel does either.
+	if alg, err := unix.Socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0); err == nil {
+		held = append(held, alg)
+	}
 	held = append(held, l, c, server, l6, u, x, abstract, raw, packet)
 	return nil
 }
@@ -264,7 +268,8 @@ func TestAgreesWithSS(t *testing.T) {
 	}
 }
 
-// TestFallback has no sock_diag to ask, and must find the same in /proc/net.
+// TestProcNetTellsTheSame has no sock_diag to ask, and must find the same in
+// /proc/net.
 func TestProcNetTellsTheSame(t *testing.T) {
 	pid := child(t)
 	want := socketKeys(t, pid, func(*space) {})
@@ -443,6 +448,50 @@ func TestSharedWithHostAndThirdNamespace(t *testing.T) {
 	if s := read[record.NetSocket](t, k, spaces[1].Dir+"/sockets.jsonl"); !slices.ContainsFunc(s, func(s record.NetSocket) bool { return s.LocalPort == 4444 }) {
 		t.Errorf("the third namespace's sockets: %+v", s)
 	}
+}
+
+func TestSocketThatNoListHas(t *testing.T) {
+	if fd, err := unix.Socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0); err != nil {
+		t.Skipf("no AF_ALG: %v", err)
+	} else {
+		unix.Close(fd)
+	}
+	pid := child(t)
+	k := collected(t, container.Container{PID: pid}, options(pid))
+	all := read[record.NetSocket](t, k, "network/unlisted.jsonl")
+	if len(all) != 1 || len(all[0].Owners) != 1 || all[0].Owners[0].PID != pid || all[0].Inode == 0 {
+		t.Errorf("unlisted: %+v", all)
+	}
+}
+
+// TestMainThreadStays enters namespaces often enough to have been scheduled on
+// the main thread, whose namespace must stay its own.
+func TestMainThreadStays(t *testing.T) {
+	pid := child(t)
+	before, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := openFiles(t)
+	for range 20 {
+		collected(t, container.Container{PID: pid}, options(pid))
+	}
+	if n := openFiles(t); n > held {
+		t.Errorf("%d descriptors before, %d after", held, n)
+	}
+	after, err := os.Readlink("/proc/self/ns/net")
+	if err != nil || after != before {
+		t.Errorf("from %s to %s (%v)", before, after, err)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
 }
 
 func TestDeadContainer(t *testing.T) {

@@ -23,6 +23,7 @@ var roles = map[string]func() error{
 	"files": openManyFiles,
 	"comm":  func() error { return os.WriteFile("/proc/self/comm", []byte("a) b (\nc"), 0) },
 	"fault": hideEnviron,
+	"map":   mapDeleted,
 }
 
 func TestMain(m *testing.M) {
@@ -49,32 +50,46 @@ func openManyFiles() error {
 	return nil
 }
 
-// hideEnviron has every look at the process's environment wait for a page that
-// nobody ever gives: it takes away the page, with a userfaultfd to answer for
-// it that nobody reads.
+// hideEnviron moves the process's environment, for whoever looks at it in
+// /proc, to a page of a file that is named in its own environment.
 func hideEnviron() error {
-	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("userfaultfd: %w", errno)
-	}
-	api := struct{ api, features, ioctls uint64 }{api: 0xaa}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, 0xc018aa3f, uintptr(unsafe.Pointer(&api))); errno != 0 {
-		return fmt.Errorf("UFFDIO_API: %w", errno)
-	}
-	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	f, err := os.Open(os.Getenv("AMBER_TEST_PAGE"))
 	if err != nil {
 		return err
 	}
-	start := uint64(uintptr(unsafe.Pointer(&page[0])))
-	reg := struct{ start, size, mode, ioctls uint64 }{start: start, size: 4096, mode: 1}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, 0xc020aa00, uintptr(unsafe.Pointer(&reg))); errno != 0 {
-		return fmt.Errorf("UFFDIO_REGISTER: %w", errno)
+	page, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return err
 	}
-	// The kernel reads the environment from where the process says that it is.
-	if err := unix.Prctl(unix.PR_SET_MM, unix.PR_SET_MM_ENV_START, uintptr(start), 0, 0); err != nil {
-		return setMap(start)
+	return setMap(uint64(uintptr(unsafe.Pointer(&page[0]))))
+}
+
+// mapDeleted maps a library that is deleted then, twice, and a sparse memfd.
+func mapDeleted() error {
+	name := os.Getenv("AMBER_TEST_PAGE")
+	f, err := os.Open(name)
+	if err != nil {
+		return err
 	}
-	return unix.Prctl(unix.PR_SET_MM, unix.PR_SET_MM_ENV_END, uintptr(start+4096), 0, 0)
+	for range 2 {
+		if _, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE); err != nil {
+			return err
+		}
+	}
+	fd, err := unix.MemfdCreate("holes", 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Ftruncate(fd, 1<<40); err != nil {
+		return err
+	}
+	if _, err := unix.Pwrite(fd, []byte("payload"), 1<<39); err != nil {
+		return err
+	}
+	if _, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED); err != nil {
+		return err
+	}
+	return os.Remove(name)
 }
 
 // setMap is PR_SET_MM_MAP, which needs no CAP_SYS_RESOURCE.

@@ -85,7 +85,16 @@ func lines[T any](t testing.TB, b []byte) []T {
 	return all
 }
 
-func TestFrozenContainer(t *testing.T) {
+func TestFrozenContainer(t *testing.T) { checkFrozen(t) }
+
+func TestFrozenContainerCGroup2(t *testing.T) {
+	if testbed.CGroup2World(t) {
+		checkFrozen(t)
+	}
+}
+
+// checkFrozen collects a frozen container whole, and lets nothing be missed.
+func checkFrozen(t *testing.T) {
 	c := frozen(t, misbehave)
 	net, procs := collecttest.New(t), collecttest.New(t)
 	began := time.Now()

@@ -297,24 +297,57 @@ func TestManyFiles(t *testing.T) {
 	}
 }
 
-// TestMemoryThatNeverAnswers reads a process whose environment is served by a
-// userfaultfd that nobody reads.
-func TestMemoryThatNeverAnswers(t *testing.T) {
+func TestDeletedLibraryAndSparseMemfd(t *testing.T) {
 	needRoot(t)
-	pid := start(t, exec.Command(self(t)), "fault")
-	o := optionsOf(pid)
-	o.Timeout = 200 * time.Millisecond
-	began := time.Now()
-	r, recs := collected(t, container.Container{PID: pid}, o)
-	if d := time.Since(began); d > 5*time.Second {
-		t.Errorf("it took %v", d)
+	lib := filepath.Join(t.TempDir(), "lib evil.so")
+	want := bytes.Repeat([]byte("code"), 5000)
+	if err := os.WriteFile(lib, want, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	err := r.Misses[fmt.Sprintf("process/%d/environ", pid)]
-	if !errors.Is(err, proc.ErrTimeout) {
-		t.Fatalf("environ: %v", err)
+	cmd := exec.Command(self(t))
+	cmd.Env = []string{"AMBER_TEST_PAGE=" + lib}
+	pid := start(t, cmd, "map")
+	r, recs := collected(t, container.Container{PID: pid}, optionsOf(pid))
+	if len(r.Misses) > 0 {
+		t.Errorf("misses: %v", r.Misses)
 	}
-	if p := recs[pid]; p.Exe == nil || p.Exe.SHA256 == "" || len(p.Mapped) == 0 || len(p.Files) == 0 {
-		t.Errorf("the rest was lost with it: %+v", p)
+	found := 0
+	for _, m := range recs[pid].Mapped {
+		switch string(m.Path) {
+		case lib + " (deleted)":
+			found++
+			if !m.Deleted || m.Perms != "rx" || m.Bytes != 8192 || !bytes.Equal(r.Bytes[m.Member], want) {
+				t.Errorf("library: %+v", m)
+			}
+		case "/memfd:holes (deleted)":
+			found++
+			kept := r.Members[m.Member]
+			if kept == nil || kept.Size != 1<<40 || len(kept.Extents) != 1 || !bytes.HasPrefix(r.Bytes[m.Member], []byte("payload")) {
+				t.Errorf("memfd: %+v %+v", m, kept)
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("mapped: %+v", recs[pid].Mapped)
+	}
+}
+
+func TestNoDescriptorIsLeft(t *testing.T) {
+	pid := start(t, exec.Command(self(t)), "wait")
+	count := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	collected(t, container.Container{PID: pid}, optionsOf(pid))
+	before := count()
+	for range 20 {
+		collected(t, container.Container{PID: pid}, optionsOf(pid, 1<<22))
+	}
+	if after := count(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
 

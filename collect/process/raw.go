@@ -27,8 +27,9 @@ var files = []string{
 }
 
 // memoryFiles are about the memory map, which a zombie has no more. They may
-// hang: their reading takes the lock of the map, or the pages themselves.
-var memoryFiles = []string{"auxv", "cmdline", "environ", "maps", "smaps_rollup"}
+// hang: their reading takes the lock of the map, or, of cmdline and environ,
+// the pages themselves, and so comes after maps.
+var memoryFiles = []string{"maps", "auxv", "cmdline", "environ", "smaps_rollup"}
 
 // links are kept as symbolic links, of what is no zombie.
 var links = []string{"exe", "cwd", "root"}
@@ -76,9 +77,41 @@ func (s *subject) readRaw(ctx context.Context) error {
 	if s.zombie() || s.kernel() {
 		return nil
 	}
+	s.mounts.Learn(s.raw["mountinfo"])
 	for _, name := range memoryFiles {
+		if err := s.served(name); err != nil {
+			if err := s.miss(ctx, s.dir+"/"+name, err); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := s.keep(ctx, name); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// served is an error where the kernel would have to fetch the pages of a file
+// from a file system that somebody serves. Before Linux 4.17 (CVE-2018-1120)
+// it waits for them and cannot even be killed, so that amber could not exit;
+// since then it gives nothing, and does not say why.
+func (s *subject) served(name string) error {
+	where := s.h.Stat.Args
+	switch name {
+	case "environ":
+		where = s.h.Stat.Env
+	case "cmdline":
+	default:
+		return nil
+	}
+	maps, _ := proc.ParseMaps(s.raw["maps"])
+	for _, m := range maps {
+		if m.Inode == 0 || m.Start >= where[1] && m.Start > where[0] || m.End <= where[0] {
+			continue
+		}
+		if err := s.mounts.SafeDevice(m.Device); err != nil {
+			return fmt.Errorf("it lies in a mapped file: %w", err)
 		}
 	}
 	return nil

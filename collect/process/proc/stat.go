@@ -17,10 +17,18 @@ type Stat struct {
 	Session int
 	TTY     int    // controlling terminal as a device number, 0 for none
 	Start   uint64 // ticks of 1/100 s since boot
+
+	// Where in its memory the arguments and the environment lie, start and
+	// end; 0 where the kernel does not say.
+	Args, Env [2]uint64
 }
 
-// startField is the place of starttime behind the comm, which is field 2.
-const startField = 22 - 3
+// startField and argField are the places of starttime and arg_start behind the
+// comm, which is field 2.
+const (
+	startField = 22 - 3
+	argField   = 48 - 3
+)
 
 // ParseStat reads /proc/PID/stat. The comm may hold spaces, parentheses and
 // newlines: it ends at the last ") ".
@@ -48,6 +56,11 @@ func ParseStat(b []byte) (Stat, error) {
 	}
 	if s.Start, err = strconv.ParseUint(string(fields[startField]), 10, 64); err != nil {
 		return Stat{}, fmt.Errorf("stat: start time: %w", err)
+	}
+	for i, p := range []*uint64{&s.Args[0], &s.Args[1], &s.Env[0], &s.Env[1]} {
+		if argField+i < len(fields) {
+			*p, _ = strconv.ParseUint(string(fields[argField+i]), 10, 64) // stays 0: not said
+		}
 	}
 	return s, nil
 }

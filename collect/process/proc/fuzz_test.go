@@ -1,0 +1,111 @@
+package proc
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+// seed adds the files of this very process.
+func seed(f *testing.F, names ...string) {
+	f.Helper()
+	for _, name := range names {
+		b, err := os.ReadFile("/proc/self/" + name)
+		if err != nil {
+			f.Skip(err)
+		}
+		f.Add(b)
+	}
+}
+
+func FuzzStat(f *testing.F) {
+	seed(f, "stat")
+	f.Add([]byte("1 (a) b (\nc) S 0 1 1 34816 1 0 0 0 0 0 0 0 0 0 20 0 1 0 42 1 1 1"))
+	f.Add([]byte("1 () ) X -1 -1 -1 -1 0 0 0 0 0 0 0 0 0 0 20 0 1 0 18446744073709551615"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := ParseStat(b)
+		if err == nil && !bytes.Contains(b, []byte("("+s.Comm+") ")) {
+			t.Errorf("comm %q of %q", s.Comm, b)
+		}
+	})
+}
+
+func TestStatOfAHostileName(t *testing.T) {
+	s, err := ParseStat([]byte("7 (a) S 99 (\nc) Z 3 4 5 34816 0 0 0 0 0 0 0 0 0 0 20 0 1 0 42 1 1 1\n"))
+	if err != nil || s.Comm != "a) S 99 (\nc" || s.State != 'Z' || s.PPID != 3 || s.PGRP != 4 || s.Session != 5 || s.TTY != 34816 || s.Start != 42 {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
+func FuzzStatus(f *testing.F) {
+	seed(f, "status")
+	f.Add([]byte("Name:\ta\\nUid:\t0\nUid:\t1\t2\t3\t4\nCapEff:\tffffffffffffffff\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := ParseStatus(b)
+		for k := range s {
+			s.Numbers(k)
+			if n := len(s.Capabilities(k)); n > 64 {
+				t.Errorf("%d capabilities", n)
+			}
+		}
+		s.Seccomp()
+	})
+}
+
+func FuzzMaps(f *testing.F) {
+	seed(f, "maps")
+	f.Add([]byte("7f00-7f01 r-xp 00000000 00:01 1024 /memfd:a b (deleted)\n0-1 rwxp"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, bad := ParseMaps(b)
+		if want := bytes.Count(append(b, '\n'), []byte("\n")); len(all)+bad > want {
+			t.Errorf("%d and %d of %d lines", len(all), bad, want)
+		}
+		for _, m := range all {
+			if m.End < m.Start || len(m.Perms) != 4 {
+				t.Errorf("%+v", m)
+			}
+		}
+	})
+}
+
+func FuzzMountinfo(f *testing.F) {
+	seed(f, "mountinfo")
+	f.Add([]byte(`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - fuse.evil /dev/root rw,upperdir=/a\054b` + "\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, _ := ParseMountinfo(b)
+		for _, p := range []string{"/", "/etc/hosts", "/proc/x"} {
+			if m, ok := On(all, p); ok && !strings.HasPrefix(p, strings.TrimSuffix(m.Point, "/")) {
+				t.Errorf("%s is said to lie on %+v", p, m)
+			}
+		}
+	})
+}
+
+func FuzzFDInfo(f *testing.F) {
+	seed(f, "fdinfo/0")
+	f.Add([]byte("pos:\t-1\nflags:\t012000002\nmnt_id:\t15\nino:\t18446744073709551615\npos:\t7\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		info := ParseFDInfo(b)
+		if info.OK && !(bytes.Contains(b, []byte("pos:")) && bytes.Contains(b, []byte("flags:"))) {
+			t.Errorf("%+v of %q", info, b)
+		}
+		info.Mode()
+		ParseSocket(string(b))
+	})
+}
+
+func TestUnderstandsAllOfItself(t *testing.T) {
+	for name, parse := range map[string]func([]byte) int{
+		"maps":      func(b []byte) int { _, bad := ParseMaps(b); return bad },
+		"mountinfo": func(b []byte) int { _, bad := ParseMountinfo(b); return bad },
+	} {
+		b, err := os.ReadFile("/proc/self/" + name)
+		if err != nil {
+			t.Skip(err)
+		}
+		if bad := parse(b); bad > 0 || len(b) == 0 {
+			t.Errorf("%s: %d lines are not understood:\n%s", name, bad, b)
+		}
+	}
+}
