@@ -38,33 +38,36 @@ type runtimes struct {
 // Opening makes no call: what is not there is noticed when it is asked.
 func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 	r := &runtimes{}
-	dockerHost, dockerThere := c.String("docker-host"), socketThere(c.String("docker-host"))
-	var errs []error
-	add := func(rt container.Runtime, err error) {
+	dockerAnswers := func() bool { return false }
+	if host := c.String("docker-host"); scheme != "containerd" && scheme != "cri" && (c.IsSet("docker-host") || socketThere(host)) {
+		d, err := docker.New(c.Context, host)
 		if err != nil {
-			errs = append(errs, err)
-			return
+			return nil, err
 		}
-		r.list = append(r.list, rt)
+		dockerAnswers = d.Answers
+		r.add(d, strings.TrimPrefix(host, "unix://"))
 	}
-	if scheme != "docker" && (c.IsSet("containerd-address") || socketThere(c.String("containerd-address"))) {
-		r.sockets = append(r.sockets, c.String("containerd-address"))
-		add(openContainerd(c, dockerThere))
-	}
-	if scheme != "containerd" && scheme != "cri" && (c.IsSet("docker-host") || dockerThere) {
-		r.sockets = append(r.sockets, strings.TrimPrefix(dockerHost, "unix://"))
-		add(docker.New(c.Context, dockerHost))
+	if address := c.String("containerd-address"); scheme != "docker" && (c.IsSet("containerd-address") || socketThere(address)) {
+		d, err := openContainerd(c, dockerAnswers)
+		if err != nil {
+			return nil, err
+		}
+		r.add(d, address)
 	}
 	if len(r.list) == 0 {
-		errs = append(errs, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host",
-			c.String("containerd-address"), dockerHost))
-		return nil, errors.Join(errs...)
+		return nil, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host",
+			c.String("containerd-address"), c.String("docker-host"))
 	}
 	return r, nil
 }
 
-func openContainerd(c *cli.Context, dockerThere bool) (container.Runtime, error) {
-	options := []containerd.Option{containerd.MobyUnless(func() bool { return dockerThere })}
+func (r *runtimes) add(rt container.Runtime, socket string) {
+	r.list = append(r.list, rt)
+	r.sockets = append(r.sockets, socket)
+}
+
+func openContainerd(c *cli.Context, dockerAnswers func() bool) (container.Runtime, error) {
+	options := []containerd.Option{containerd.MobyUnless(dockerAnswers)}
 	dir := defaultState
 	if d := c.String("containerd-state"); d != "" {
 		dir = d
