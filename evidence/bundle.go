@@ -30,6 +30,7 @@ type Bundle struct {
 	paths    *ocispec.Descriptor
 	frames   [][32]byte
 	walTail  string // what is wrong with the log of an incomplete bundle
+	untidy   bool   // it is whole, and what its writing left behind was not taken away
 
 	manifestName string
 }

@@ -39,14 +39,30 @@ func isDir(name string) bool {
 
 func (b *Bundle) open() error {
 	_, err := b.root.Lstat(incompleteFile)
-	if err == nil {
+	marked := err == nil
+	_, err = b.root.Lstat(sumsFile)
+	if err != nil && (marked || b.unbegun()) {
 		b.state = Incomplete
 		return b.openIncomplete()
 	}
+	b.untidy = marked
 	if err := b.openSums(); err != nil {
 		return err
 	}
 	return b.openManifest()
+}
+
+// unbegun reports whether a crash has left nothing but the directory.
+func (b *Bundle) unbegun() bool {
+	entries, err := fs.ReadDir(b.root.FS(), ".")
+	return err == nil && (len(entries) == 0 || len(entries) == 1 && entries[0].Name() == incompleteFile+".tmp")
+}
+
+// leftover reports whether name is what an untidy bundle has left of its
+// writing: SHA256SUMS is written last, so that nothing is missing.
+func leftover(name string) bool {
+	top, _, _ := strings.Cut(name, "/")
+	return top == incompleteFile || top == walFile || top == partialDir || sealName.MatchString(strings.TrimSuffix(name, ".tmp")) && strings.HasSuffix(name, ".tmp")
 }
 
 func (b *Bundle) openSums() (err error) {
@@ -99,7 +115,9 @@ func (b *Bundle) sealFiles() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, sealDir+"/"+e.Name())
+		if name := sealDir + "/" + e.Name(); !b.untidy || !leftover(name) {
+			names = append(names, name)
+		}
 	}
 	sort.Strings(names)
 	return names, err

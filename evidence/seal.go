@@ -297,7 +297,9 @@ func sumsText(lines []string) []byte {
 }
 
 // Sign adds a signature over SHA256SUMS to the bundle in dir as the next file
-// of seal/, and gives the file's name.
+// of seal/, and gives the file's name. It is made beside the bundle, so that a
+// crash leaves nothing in there that is not part of it. Verify first: Sign also
+// takes away what a crash at the end of writing has left.
 func Sign(dir string, sign Signer) (string, error) {
 	b, err := Open(dir)
 	if err != nil {
@@ -311,11 +313,32 @@ func Sign(dir string, sign Signer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s/%03d-sshsig", sealDir, len(b.seals)+1)
+	if b.untidy {
+		if err := Tidy(dir); err != nil {
+			return "", err
+		}
+	}
+	name := b.nextSeal()
 	if err := durable.MkdirAll(filepath.Join(dir, sealDir)); err != nil {
 		return "", err
 	}
-	return name, durable.WriteFile(filepath.Join(dir, name), sig)
+	made := filepath.Clean(dir) + ".sshsig"
+	if err := durable.WriteFile(made, sig); err != nil {
+		return "", err
+	}
+	return name, durable.Rename(made, filepath.Join(dir, name))
+}
+
+// nextSeal is the name after the last of seal/.
+func (b *Bundle) nextSeal() string {
+	last := 0
+	for _, name := range b.seals {
+		if sealName.MatchString(name) {
+			n, _ := strconv.Atoi(name[len(sealDir)+1:][:3])
+			last = max(last, n)
+		}
+	}
+	return fmt.Sprintf("%s/%03d-sshsig", sealDir, last+1)
 }
 
 const readme = `This directory is an evidence bundle of amber, an OCI image layout.

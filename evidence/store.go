@@ -169,6 +169,9 @@ func Tidy(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := durable.Remove(filepath.Join(dir, firstSeal+".tmp")); err != nil {
+		return err
+	}
 	return durable.Remove(filepath.Join(dir, incompleteFile))
 }
 

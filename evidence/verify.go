@@ -95,6 +95,9 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	r.ID, r.State = b.ID(), b.state
 	if b.state == Incomplete {
 		v.incomplete(ctx)
+		if o.Demand {
+			r.problem("signature", "is missing: the bundle is incomplete")
+		}
 		return r, ctx.Err()
 	}
 	r.Digest = b.Digest()
@@ -193,6 +196,11 @@ func (v *verifier) walk() map[string]bool {
 		switch {
 		case err != nil:
 			v.r.problem(name, "%v", err)
+		case v.b.untidy && leftover(name):
+			v.r.Unfinished = append(v.r.Unfinished, name+" was not taken away when the bundle was closed")
+			if d.IsDir() {
+				return fs.SkipDir
+			}
 		case d.IsDir():
 			if name != "." && name != "blobs" && name != blobDir && name != sealDir {
 				v.r.problem(name, "is a directory that no bundle has")

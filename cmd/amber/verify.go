@@ -157,8 +157,10 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 		case "seal", "import":
 			r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
 			r.signed = e.Result == string(evidence.Sealed)
-		case "sign":
-			r.signed = true
+		case "sign": // which also vouches for what a crash kept from being entered
+			if r.signed = true; !r.known {
+				r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
+			}
 		default:
 			continue
 		}
@@ -168,7 +170,11 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 }
 
 func compareCustody(r *evidence.Report, s sealRecord) {
-	if !s.known || r.State == evidence.Incomplete {
+	switch {
+	case r.State == evidence.Incomplete && s.known:
+		r.Problems = append(r.Problems, evidence.Problem{Name: r.ID, What: "was closed once, the custody log says, and is incomplete now"})
+		return
+	case !s.known:
 		return
 	}
 	if r.Digest != s.digest {
@@ -197,6 +203,8 @@ func (v *verified) conclude() {
 			say(exitMisses, "%s: intact; UNSIGNED (amber evidence sign)", r.ID)
 		case !r.KnownSigner():
 			say(exitMisses, "%s: intact; signer UNKNOWN, fingerprint %s", r.ID, r.Signatures[0].Fingerprint)
+		case len(r.Unfinished) > 0:
+			say(exitMisses, "%s: intact; its writing was cut off after its last file (amber evidence sign tidies up)", r.ID)
 		}
 	}
 	if v.Custody != nil && v.Custody.Tampered() {
