@@ -34,6 +34,9 @@ func makeDeep(t *testing.T, dir string, depth int) {
 }
 
 func TestTreeOfAnyDepth(t *testing.T) {
+	if still {
+		t.Skip("the shape of a tree is the same for a frozen container")
+	}
 	const depth = 20_000
 	dir := t.TempDir()
 	t.Cleanup(func() { removeDeep(dir) })
@@ -152,6 +155,9 @@ func TestMovedWhileBelow(t *testing.T) {
 }
 
 func TestManyEntriesInFlatMemory(t *testing.T) {
+	if still {
+		t.Skip("the shape of a tree is the same for a frozen container")
+	}
 	const entries = 200_000
 	dir := t.TempDir()
 	if unix.Access("/dev/shm", unix.W_OK) == nil {

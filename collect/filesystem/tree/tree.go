@@ -215,7 +215,7 @@ func (s *state) mountPoint(d *dirent) error {
 		Path: string(s.path), Type: record.File, Links: 1, Via: "mountinfo",
 		Notes: []string{"not entered: " + m.What + " is mounted here; what is below the mount was not looked at"},
 	}}
-	if d.typ == unix.DT_DIR {
+	if d.typ == unix.DT_DIR || d.typ == unix.DT_UNKNOWN { // what cannot be told is most often one
 		e.Member.Type = record.Dir
 	}
 	return s.Visit(e)
