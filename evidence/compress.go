@@ -11,6 +11,7 @@ import (
 // back to the pool when it is written.
 type job struct {
 	plain, stored []byte
+	quick         bool // speed before size
 	done          chan struct{}
 }
 
@@ -31,20 +32,34 @@ func newCompressor() (*compressor, error) {
 		c.free <- &job{}
 	}
 	for range cores {
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(payloadFrame), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		small, err := newEncoder()
+		if err != nil {
+			return nil, err
+		}
+		quick, err := newEncoder(zstd.WithNoEntropyCompression(true))
 		if err != nil {
 			return nil, err
 		}
 		c.wg.Add(1)
-		go c.work(enc)
+		go c.work(small, quick)
 	}
 	return c, nil
 }
 
-func (c *compressor) work(enc *zstd.Encoder) {
+func newEncoder(more ...zstd.EOption) (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, append([]zstd.EOption{
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(payloadFrame), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true),
+	}, more...)...)
+}
+
+func (c *compressor) work(small, quick *zstd.Encoder) {
 	defer c.wg.Done()
 	for j := range c.jobs {
+		enc := small
+		if j.quick {
+			enc = quick
+		}
 		j.stored = enc.EncodeAll(j.plain, j.stored[:0])
 		close(j.done)
 	}

@@ -54,9 +54,12 @@ func (b *Bundle) readWAL() error {
 			b.walTail = "the last line of " + walFile + " is cut"
 			return nil
 		}
-		if err := b.addLogged(bytes.TrimSpace(line)); err != nil {
+		// A line that a full disk cut is no line; the one after it may be whole.
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if err := b.addLogged(line); err != nil {
 			b.walTail = err.Error()
-			return nil
 		}
 	}
 }

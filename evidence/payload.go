@@ -20,6 +20,9 @@ type Payload struct {
 	header []byte
 }
 
+// after is a reader that says, when it was read, what changed meanwhile.
+type after interface{ After() []string }
+
 // Add keeps one object; see collect.Sink for the contract.
 func (p *Payload) Add(m *record.Member, r io.Reader) error {
 	if err := p.check(m, r); err != nil {
@@ -39,7 +42,7 @@ func (p *Payload) Add(m *record.Member, r io.Reader) error {
 	if m.Type == record.File {
 		p.putContent(m, r)
 	}
-	if a, ok := r.(interface{ After() []string }); ok {
+	if a, ok := r.(after); ok {
 		m.Notes = append(m.Notes, a.After()...)
 	}
 	if p.s.failed.Load() {
@@ -132,7 +135,11 @@ func (c *content) fill(b []byte) int {
 	if c.err == nil && c.p.s.full.Load() {
 		c.err = ErrFull
 	}
-	for c.err == nil {
+	for idle := 0; c.err == nil; idle++ {
+		if idle == maxIdle {
+			c.err = io.ErrNoProgress
+			break
+		}
 		n, err := c.r.Read(b)
 		c.read += int64(n)
 		if err != nil {
@@ -145,6 +152,9 @@ func (c *content) fill(b []byte) int {
 	clear(b)
 	return len(b)
 }
+
+// maxIdle is how often in a row a reader may give nothing.
+const maxIdle = 100
 
 // note says what did not go as the header promised.
 func (c *content) note(m *record.Member) string {
@@ -160,8 +170,9 @@ func (c *content) note(m *record.Member) string {
 	return ""
 }
 
+// grew asks for one byte more, unless the reader tells by itself what changed.
 func (c *content) grew() bool {
-	if c.r == nil {
+	if _, tells := c.r.(after); tells || c.r == nil {
 		return false
 	}
 	var one [1]byte

@@ -53,7 +53,7 @@ type Summary struct {
 // unsigned, which is no error: Summary says so.
 func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 	defer w.comp.close()
-	if err := w.members.close(); err != nil {
+	if err := errors.Join(w.members.close(), w.closer.wait()); err != nil {
 		return Summary{}, err
 	}
 	root, err := rootOf(w.tree)

@@ -22,6 +22,8 @@ type store interface {
 	// segmentLimit is the stored size at which segment n of a stream of that
 	// kind (media type) is closed.
 	segmentLimit(kind string, n int) int64
+	// spools reports whether segments are on a disk before they are committed.
+	spools() bool
 	// release gives back a piece of the space that was reserved; false when
 	// there is none left.
 	release() bool
@@ -109,9 +111,15 @@ func (d *dirStore) reserveSpace() error {
 	return nil
 }
 
+func (d *dirStore) spools() bool { return true }
+
 func (d *dirStore) release() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.releaseLocked()
+}
+
+func (d *dirStore) releaseLocked() bool {
 	if d.pieces == 0 {
 		return false
 	}
@@ -217,5 +225,15 @@ func (p *dirPart) commit(digest string, line []byte) error {
 	if err := durable.Rename(p.f.Name(), p.d.path(blobDir+"/"+digest)); err != nil {
 		return err
 	}
-	return durable.AppendLine(p.d.wal, line)
+	return p.d.log(line)
+}
+
+// log enters a line, at the cost of the reserve where the disk is full: a line
+// that was written in part is no line, and a newline ends it.
+func (d *dirStore) log(line []byte) error {
+	err := durable.AppendLine(d.wal, line)
+	for errors.Is(err, unix.ENOSPC) && d.releaseLocked() {
+		err = durable.AppendLine(d.wal, append([]byte("\n"), line...))
+	}
+	return err
 }

@@ -26,6 +26,7 @@ func (t *tarStore) segmentLimit(kind string, _ int) int64 {
 	return segmentSize
 }
 
+func (t *tarStore) spools() bool              { return false }
 func (t *tarStore) release() bool             { return false }
 func (t *tarStore) part(string) (part, error) { return &tarPart{t: t}, nil }
 

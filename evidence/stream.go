@@ -33,6 +33,7 @@ type stream struct {
 	frame   int // plain bytes of a frame
 	st      store
 	comp    *compressor
+	closer  *closer
 
 	cur    *job
 	plain  int64 // plain bytes taken
@@ -61,7 +62,7 @@ type openSegment struct {
 
 func newStream(w *Writer, kind, payload string, frame int) *stream {
 	s := &stream{
-		kind: kind, payload: payload, frame: frame, st: w.st, comp: w.comp,
+		kind: kind, payload: payload, frame: frame, st: w.st, comp: w.comp, closer: w.closer,
 		queue: make(chan *job, cap(w.comp.free)), ended: make(chan struct{}),
 		onFrame: func(stored, plain int) { w.stored.Add(int64(stored)) },
 	}
@@ -74,6 +75,7 @@ func newStream(w *Writer, kind, payload string, frame int) *stream {
 func (s *stream) space() []byte {
 	if s.cur == nil {
 		s.cur = s.comp.get(s.frame)
+		s.cur.quick = s.kind == TypePayload
 	}
 	n := len(s.cur.plain)
 	return s.cur.plain[n:s.frame]
@@ -110,7 +112,7 @@ func (s *stream) flush() {
 	s.cur = nil
 }
 
-// close stores what is left and waits for it to be on the disk.
+// close stores what is left. It is durable when the closer is done with it.
 func (s *stream) close() error {
 	s.flush()
 	close(s.queue)
@@ -200,8 +202,15 @@ func (s *stream) closeSegment() error {
 	if err != nil {
 		return err
 	}
-	if err := s.seg.part.commit(g.Digest, line); err != nil {
-		return fmt.Errorf("closing %s: %w", s.partName(), err)
+	part, name := s.seg.part, s.partName()
+	err = s.closer.do(func() error {
+		if err := part.commit(g.Digest, line); err != nil {
+			return fmt.Errorf("closing %s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	s.closed = append(s.closed, g)
 	s.seg = nil

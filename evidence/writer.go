@@ -23,6 +23,8 @@ type Writer struct {
 	st   store
 	comp *compressor
 
+	closer *closer
+
 	mu      sync.Mutex // of what the payloads share: the index
 	members *stream
 	tree    *compact.Range
@@ -70,7 +72,7 @@ func newWriter(id string, st store) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		id: id, st: st, comp: comp, streams: map[string]*stream{},
+		id: id, st: st, comp: comp, closer: newCloser(st.spools()), streams: map[string]*stream{},
 		tree: (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0),
 	}
 	w.members = newStream(w, TypeMembers, "", membersFrame)
