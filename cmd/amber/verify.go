@@ -94,11 +94,8 @@ func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, de
 			return nil, errors.New("the case holds no bundle")
 		}
 	}
-	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
-	switch {
-	case err == nil:
-		v.Custody = &report
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, custody.ErrEmpty):
+	var err error
+	if v.Custody, err = checkCustody(cs, t); err != nil {
 		return nil, err
 	}
 	sealed := sealedAs(cs)
@@ -111,6 +108,22 @@ func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, de
 	}
 	v.conclude()
 	return v, v.log(cs)
+}
+
+// checkCustody verifies the custody log. One that is not there is nil, or, where
+// a receipt says that there was one, a report of that.
+func checkCustody(cs *casedir.Case, t trust) (*custody.Report, error) {
+	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
+	switch gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, custody.ErrEmpty); {
+	case err == nil:
+		return &report, nil
+	case !gone:
+		return nil, err
+	case t.receipt == nil:
+		return nil, nil
+	}
+	what := fmt.Sprintf("there is no log, and the receipt is for its entry %d", t.receipt.Sequence)
+	return &custody.Report{Case: t.receipt.Case, Problems: []custody.Problem{{Kind: custody.Cut, What: what}}}, nil
 }
 
 func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, deep bool, sealed map[string]sealRecord) (*evidence.Report, error) {
@@ -175,6 +188,9 @@ func compareCustody(r *evidence.Report, s sealRecord) {
 		r.Problems = append(r.Problems, evidence.Problem{Name: r.ID, What: "was closed once, the custody log says, and is incomplete now"})
 		return
 	case !s.known:
+		if r.State != evidence.Incomplete {
+			r.Unfinished = append(r.Unfinished, "that it was closed is not in the custody log")
+		}
 		return
 	}
 	if r.Digest != s.digest {
@@ -204,8 +220,11 @@ func (v *verified) conclude() {
 		case !r.KnownSigner():
 			say(exitMisses, "%s: intact; signer UNKNOWN, fingerprint %s", r.ID, r.Signatures[0].Fingerprint)
 		case len(r.Unfinished) > 0:
-			say(exitMisses, "%s: intact; its writing was cut off after its last file (amber evidence sign tidies up)", r.ID)
+			say(exitMisses, "%s: intact, but %s (amber evidence sign mends that)", r.ID, r.Unfinished[0])
 		}
+	}
+	if v.Custody == nil {
+		say(exitMisses, "the case has no custody log")
 	}
 	if v.Custody != nil && v.Custody.Tampered() {
 		say(exitVerify, "VERIFICATION FAILED: the custody log: %s", v.Custody)
@@ -267,14 +286,17 @@ func evidenceCustody(v view) error {
 	if err != nil {
 		return err
 	}
-	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
+	report, err := checkCustody(cs, t)
 	if err != nil {
 		return err
 	}
+	if report == nil {
+		return errors.New("the case has no custody log")
+	}
 	if v.json {
-		err = custodyJSON(cs, report)
+		err = custodyJSON(cs, *report)
 	} else {
-		err = custodyText(cs, report)
+		err = custodyText(cs, *report)
 	}
 	switch {
 	case err != nil:
@@ -301,8 +323,8 @@ func printReceipt(cs *casedir.Case) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(string(data))
-	return nil
+	_, err = os.Stdout.Write(data)
+	return err
 }
 
 func custodyJSON(cs *casedir.Case, report custody.Report) error {
