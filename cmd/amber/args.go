@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -85,12 +87,13 @@ func takesValue(c *cli.Context, a string) bool {
 	return false
 }
 
-// given are the flags that came before the arguments, as they were written.
+// given are the flags that came before the arguments, as they were written, and
+// not those that the environment has set.
 func given(c *cli.Context) []string {
 	var out []string
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		if !c.IsSet(name) {
+		if !c.IsSet(name) || !written(f) {
 			continue
 		}
 		if _, isBool := f.(*cli.BoolFlag); isBool {
@@ -102,4 +105,12 @@ func given(c *cli.Context) []string {
 		}
 	}
 	return out
+}
+
+// written reports whether a flag stands on the command line.
+func written(f cli.Flag) bool {
+	return slices.ContainsFunc(os.Args, func(arg string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		return strings.HasPrefix(arg, "-") && slices.Contains(f.Names(), name)
+	})
 }
