@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -220,5 +221,37 @@ func TestStockTools(t *testing.T) {
 	}
 	if got, err := os.Readlink(filepath.Join(out, "filesystem/link")); err != nil || got != "../../etc/shadow\xff" {
 		t.Errorf("tar gave the link %q, %v", got, err)
+	}
+}
+
+// Many payloads may be open at once, on one core as well.
+func TestManyPayloads(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	w, err := Create(filepath.Join(t.TempDir(), "e"), "e", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []*Payload
+	for i := range maxStreams - 1 {
+		p, err := w.Payload(fmt.Sprintf("p%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := file(fmt.Sprintf("p%d/x", i), make([]byte, 2<<20))
+		if err := p.Add(o.m, extentReader(o)); err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, p)
+	}
+	if _, err := w.Payload("more"); err == nil {
+		t.Error("one payload too many is opened")
+	}
+	for _, p := range open {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Seal(&record.Acquisition{Target: json.RawMessage(`{}`)}, nil); err != nil {
+		t.Fatal(err)
 	}
 }

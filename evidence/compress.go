@@ -16,8 +16,8 @@ type job struct {
 }
 
 // compressor turns frames into zstd frames on all cores. Frames are
-// independent, so their order is the writer's matter. At most 3 frames a core
-// exist at a time, which bounds the memory.
+// independent, so their order is the writer's matter. At most 3 frames a core,
+// and one for each stream to fill, exist at a time, which bounds the memory.
 type compressor struct {
 	jobs chan *job
 	free chan *job
@@ -27,7 +27,7 @@ type compressor struct {
 func newCompressor() (*compressor, error) {
 	cores := max(runtime.GOMAXPROCS(0), 1)
 	n := 3 * cores
-	c := &compressor{jobs: make(chan *job, n), free: make(chan *job, n)}
+	c := &compressor{jobs: make(chan *job, n), free: make(chan *job, n+maxStreams)}
 	for range n {
 		c.free <- &job{}
 	}
@@ -77,6 +77,13 @@ func (c *compressor) get(size int) *job {
 }
 
 func (c *compressor) put(j *job) { c.free <- j }
+
+// maxStreams is the number of streams that a bundle may have.
+const maxStreams = 64
+
+// admit makes room for the frame that one stream more fills: else all frames
+// could be held by streams that wait for another.
+func (c *compressor) admit() { c.free <- &job{} }
 
 func (c *compressor) close() {
 	close(c.jobs)

@@ -66,6 +66,7 @@ func newStream(w *Writer, kind, payload string, frame int) *stream {
 		queue: make(chan *job, cap(w.comp.free)), ended: make(chan struct{}),
 		onFrame: func(stored, plain int) { w.stored.Add(int64(stored)) },
 	}
+	s.comp.admit()
 	go s.store()
 	return s
 }

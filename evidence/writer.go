@@ -97,6 +97,9 @@ func (w *Writer) Payload(name string) (*Payload, error) {
 	if w.streams[name] != nil {
 		return nil, fmt.Errorf("payload %s is open, or was written already", name)
 	}
+	if len(w.order) == maxStreams-1 {
+		return nil, fmt.Errorf("a bundle has at most %d payloads", maxStreams-1)
+	}
 	s := newStream(w, TypePayload, name, payloadFrame)
 	w.streams[name] = s
 	w.order = append(w.order, s)
