@@ -223,6 +223,9 @@ func kernel() string {
 	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Version[:]) + " " + unix.ByteSliceToString(u.Machine[:])
 }
 
+// streamedTo is to whom the custody log says that a streamed bundle went.
+const streamedTo = "standard output"
+
 // seal closes the bundle, signs it where there is a key, and verifies it.
 func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Container, acq *record.Acquisition, report collect.Report) (bundleResult, error) {
 	acq.Steps, acq.End = report.Steps, time.Now().UTC()
@@ -250,6 +253,9 @@ func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Containe
 	a.log(e)
 	e = logEntry("seal", b.ID, s.Digest)
 	e.After, e.Result = "sha256:"+s.Digest, string(s.State)
+	if b.Streamed {
+		e.Counterparty = streamedTo
+	}
 	a.log(e)
 	if b.Streamed {
 		return b, nil

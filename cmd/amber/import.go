@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"amber/evidence"
 	"amber/evidence/casedir"
+	"amber/evidence/durable"
 	"amber/evidence/safetext"
 
 	"github.com/urfave/cli/v2"
@@ -43,7 +47,7 @@ func evidenceImport(c *cli.Context, asJSON bool) error {
 // importBundle takes the bundle in under a name of its own, and gives it its
 // id once that is known.
 func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) error {
-	id := newID("import")
+	id := newID(importName)
 	dir, err := cs.EvidenceDir(id)
 	if err != nil {
 		return err
@@ -58,7 +62,7 @@ func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) e
 	}
 	if report.ID != "" && !strings.ContainsAny(report.ID, "/\x00") && report.ID != "." && report.ID != ".." {
 		if to, err := cs.EvidenceDir(report.ID); err == nil {
-			if err := renameNew(dir, to); err != nil {
+			if err := place(c.Context, dir, to, report.Digest); err != nil {
 				return err
 			}
 			id = report.ID
@@ -89,10 +93,29 @@ func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) e
 	return nil
 }
 
-// renameNew moves a directory to a name that nothing has yet.
-func renameNew(from, to string) error {
-	if _, err := os.Lstat(to); err == nil {
+// importName stands in the name of a bundle that is arriving.
+const importName = "import"
+
+// unnamed reports whether a bundle's directory has the name that it gets until
+// its import is done.
+func unnamed(id string) bool { return strings.Contains(id, "-"+importName+"-") }
+
+// place moves what arrived to a name that nothing has yet, or drops it where
+// that very bundle is there already, because an import of it was cut off.
+func place(ctx context.Context, from, to, digest string) error {
+	if _, err := os.Lstat(to); err != nil {
+		return durable.Rename(from, to)
+	}
+	there, err := evidence.Verify(ctx, to, evidence.VerifyOptions{})
+	if err != nil {
+		return err
+	}
+	arrived, err := os.ReadDir(filepath.Join(from, "seal"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !there.Intact() || there.Digest != digest || len(there.Signatures) < len(arrived) {
 		return fmt.Errorf("the case has a bundle %s already; what arrived is kept as %s", to, from)
 	}
-	return os.Rename(from, to)
+	return os.RemoveAll(from)
 }

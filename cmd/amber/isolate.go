@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,6 +147,22 @@ func standing(entries []isolate.Entry) (held []isolate.Entry) {
 	return held
 }
 
+// standingOrIndexed keeps, besides those, what is released and still in the
+// host's index, because amber died in between: it could not be held again.
+func standingOrIndexed(entries []isolate.Entry) (kept []isolate.Entry, err error) {
+	holds, err := isolate.Holds()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		indexed := slices.ContainsFunc(holds, func(h isolate.Hold) bool { return h.Journal == e.File })
+		if indexed || len(standing([]isolate.Entry{e})) > 0 {
+			kept = append(kept, e)
+		}
+	}
+	return kept, nil
+}
+
 func isolateVerify(c *cli.Context, asJSON bool) error {
 	entries, err := holdings(c)
 	if err != nil {
@@ -243,7 +260,9 @@ func releasable(c *cli.Context) ([]isolate.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries = standing(entries)
+	if entries, err = standingOrIndexed(entries); err != nil {
+		return nil, err
+	}
 	if c.Bool("all") {
 		return entries, nil
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -85,12 +87,13 @@ func evidenceVerify(l view) error {
 // and enters that it did so.
 func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, deep bool) (*verified, error) {
 	v := &verified{Case: cs.Dir(), Bundles: []*evidence.Report{}}
-	if len(ids) == 0 {
+	sealed, all := sealedAs(cs), len(ids) == 0
+	if all {
 		var err error
 		if ids, err = bundleIDs(cs); err != nil {
 			return nil, err
 		}
-		if len(ids) == 0 {
+		if len(ids) == 0 && len(missing(sealed, ids)) == 0 {
 			return nil, errors.New("the case holds no bundle")
 		}
 	}
@@ -98,13 +101,15 @@ func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, de
 	if v.Custody, err = checkCustody(cs, t); err != nil {
 		return nil, err
 	}
-	sealed := sealedAs(cs)
 	for _, id := range ids {
 		r, err := verifyBundle(ctx, cs, t, id, deep, sealed)
 		if err != nil {
 			return nil, err
 		}
 		v.Bundles = append(v.Bundles, r)
+	}
+	if all {
+		v.Bundles = append(v.Bundles, missing(sealed, ids)...)
 	}
 	v.conclude()
 	return v, v.log(cs)
@@ -138,7 +143,9 @@ func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, dee
 	if r.ID == "" {
 		r.ID = id
 	}
-	if r.ID != id {
+	if r.ID != id && unnamed(id) {
+		r.Unfinished = append(r.Unfinished, fmt.Sprintf("its import was cut off: %s is the bundle %q; import it again", id, r.ID))
+	} else if r.ID != id {
 		r.Problems = append(r.Problems, evidence.Problem{Name: id, What: fmt.Sprintf("is the bundle %q under another name", r.ID)})
 	}
 	// The case's signers are demanded of what is signed: else a bundle could be
@@ -155,6 +162,7 @@ type sealRecord struct {
 	digest string
 	signed bool
 	known  bool
+	here   bool // in the case, not in a stream that went elsewhere
 }
 
 // sealedAs reads from the custody log with which digest each bundle entered
@@ -170,9 +178,10 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 		case "seal", "import":
 			r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
 			r.signed = e.Result == string(evidence.Sealed)
+			r.here = e.Counterparty != streamedTo || e.Action == "import"
 		case "sign": // which also vouches for what a crash kept from being entered
 			if r.signed = true; !r.known {
-				r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
+				r.digest, r.known, r.here = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true, true
 			}
 		default:
 			continue
@@ -180,6 +189,17 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 		all[e.Evidence.ID] = r
 	}
 	return all
+}
+
+// missing reports the bundles that the custody log knows and the case has not.
+func missing(sealed map[string]sealRecord, ids []string) (gone []*evidence.Report) {
+	for _, id := range slices.Sorted(maps.Keys(sealed)) {
+		if s := sealed[id]; s.here && !slices.Contains(ids, id) {
+			gone = append(gone, &evidence.Report{ID: id, Digest: s.digest, Signatures: []evidence.Signature{},
+				Problems: []evidence.Problem{{Name: id, What: "is gone: the custody log says that it was closed in this case"}}})
+		}
+	}
+	return gone
 }
 
 func compareCustody(r *evidence.Report, s sealRecord) {

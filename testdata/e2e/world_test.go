@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+
 	"amber/testdata/testbed"
 )
 
@@ -220,19 +222,18 @@ func wantState(t testing.TB, c *testbed.Containerd, r testbed.Running, want, whe
 	if got := kernel(t, r); got != map[string]string{"RUNNING": "RUNNING", "PAUSED": "FROZEN"}[want] {
 		t.Fatalf("%s: the kernel says that %s is %s, want %s", when, r.ID, got, want)
 	}
-	out, err := c.CTR("task", "ls")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(out) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == r.ID {
-			if f[2] != want {
-				t.Fatalf("%s: ctr says that %s is %s, want %s", when, r.ID, f[2], want)
+	ctx := namespaces.WithNamespace(context.Background(), r.Namespace)
+	got := "no task"
+	if ctr, err := c.Client().LoadContainer(ctx, r.ID); err == nil {
+		if task, err := ctr.Task(ctx, nil); err == nil {
+			if status, err := task.Status(ctx); err == nil {
+				got = strings.ToUpper(string(status.Status)) // as ctr task ls prints it
 			}
-			return
 		}
 	}
-	t.Fatalf("%s: ctr does not know %s:\n%s", when, r.ID, out)
+	if got != want {
+		t.Fatalf("%s: containerd says that %s is %s, want %s", when, r.ID, got, want)
+	}
 }
 
 // holds lists what the index of holds says is held.
