@@ -1,28 +1,21 @@
 // Package containerd is amber's adapter for containerd, 1.6 and later, in all
-// of its namespaces. It speaks to the daemon's gRPC services directly: the
-// client library's packages alone take longer to start than a container to be
-// found, and the path from the start of amber to a frozen container is short.
+// of its namespaces. It is built on the services of containerd's own client
+// library, not on that library's containers and tasks: those ask the daemon
+// more often, and the path from the start of amber to a frozen container is
+// short. No service is used that 1.6 does not have.
 package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
-	contentapi "github.com/containerd/containerd/api/services/content/v1"
-	imagesapi "github.com/containerd/containerd/api/services/images/v1"
-	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
-	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
-	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
-	versionapi "github.com/containerd/containerd/api/services/version/v1"
+	"github.com/containerd/containerd/v2/client"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	"amber/container"
 )
@@ -41,7 +34,7 @@ type Runtime struct {
 	address  string
 	stateDir string
 	skipMoby func() bool
-	conn     *grpc.ClientConn
+	client   *client.Client
 }
 
 var (
@@ -75,67 +68,59 @@ func New(_ context.Context, address string, opts ...Option) (*Runtime, error) {
 		}),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithUnaryInterceptor(bounded), grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
+		grpc.WithUnaryInterceptor(boundedCall), grpc.WithStreamInterceptor(boundedStream),
+		grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
 	if err != nil {
 		return nil, fmt.Errorf("containerd at %s: %w", address, err)
 	}
-	r.conn = conn
+	if r.client, err = client.NewWithConn(conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("containerd at %s: %w", address, err), conn.Close())
+	}
 	return r, nil
 }
 
-// bounded gives every call an end.
-func bounded(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, callTimeout)
-		defer cancel()
+// bounded gives a call an end.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
 	}
+	return context.WithTimeout(ctx, callTimeout)
+}
+
+func boundedCall(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// boundedStream is for the lists and blobs that the library reads in pieces.
+func boundedStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	ctx, cancel := bounded(ctx)
+	return open(ctx, desc, cc, method, append(slices.Clip(opts), grpc.OnFinish(func(error) { cancel() }))...)
 }
 
 // Name is "containerd".
 func (r *Runtime) Name() string { return "containerd" }
 
 // Close ends the connection.
-func (r *Runtime) Close() error { return r.conn.Close() }
+func (r *Runtime) Close() error { return r.client.Close() }
 
 // Version is the daemon's version and revision.
 func (r *Runtime) Version(ctx context.Context) (version, revision string, err error) {
-	v, err := versionapi.NewVersionClient(r.conn).Version(ctx, &emptypb.Empty{})
+	v, err := r.client.Version(ctx)
 	if err != nil {
 		return "", "", r.failed("asking for the version", err)
 	}
-	return v.GetVersion(), v.GetRevision(), nil
-}
-
-func (r *Runtime) containers() containersapi.ContainersClient {
-	return containersapi.NewContainersClient(r.conn)
-}
-func (r *Runtime) tasks() tasksapi.TasksClient     { return tasksapi.NewTasksClient(r.conn) }
-func (r *Runtime) images() imagesapi.ImagesClient  { return imagesapi.NewImagesClient(r.conn) }
-func (r *Runtime) blobs() contentapi.ContentClient { return contentapi.NewContentClient(r.conn) }
-func (r *Runtime) snapshots() snapshotsapi.SnapshotsClient {
-	return snapshotsapi.NewSnapshotsClient(r.conn)
-}
-
-// inNamespace makes the calls with ctx concern one namespace.
-func inNamespace(ctx context.Context, ns string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "containerd-namespace", ns)
+	return v.Version, v.Revision, nil
 }
 
 // namespaces lists those that are shown.
 func (r *Runtime) namespaces(ctx context.Context) ([]string, error) {
-	resp, err := namespacesapi.NewNamespacesClient(r.conn).List(ctx, &namespacesapi.ListNamespacesRequest{})
+	names, err := r.client.NamespaceService().List(ctx)
 	if err != nil {
 		return nil, r.failed("listing namespaces", err)
 	}
-	var names []string
-	for _, ns := range resp.GetNamespaces() {
-		if r.shows(ns.GetName()) {
-			names = append(names, ns.GetName())
-		}
-	}
-	return names, nil
+	return slices.DeleteFunc(names, func(ns string) bool { return !r.shows(ns) }), nil
 }
 
 func (r *Runtime) shows(ns string) bool { return ns != moby || !r.skipMoby() }
@@ -147,8 +132,6 @@ const moby = "moby"
 func (r *Runtime) failed(doing string, err error) error {
 	return fmt.Errorf("containerd at %s: %s: %w", r.address, doing, err)
 }
-
-func isNotFound(err error) bool { return status.Code(err) == codes.NotFound }
 
 // gone is the error for a container that is no longer there.
 func gone(c container.Container) error {

@@ -3,11 +3,15 @@ package containerd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
-	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/typeurl/v2"
 
 	"amber/container"
 )
@@ -53,20 +57,19 @@ func (d *description) put(name string, v any, err error) {
 // extensions are byte for byte what the daemon keeps; the records, which are
 // protocol messages, are rendered as JSON.
 func (r *Runtime) Describe(ctx context.Context, c container.Container) ([]container.Document, map[string]string, error) {
-	ctx = inNamespace(ctx, c.Namespace)
-	resp, err := r.containers().Get(ctx, &containersapi.GetContainerRequest{ID: c.ID})
-	if isNotFound(err) {
+	ctx = namespaces.WithNamespace(ctx, c.Namespace)
+	rec, err := r.client.ContainerService().Get(ctx, c.ID)
+	if errdefs.IsNotFound(err) {
 		return nil, nil, gone(c)
 	}
 	if err != nil {
 		return nil, nil, r.failed("asking for container "+c.Ref(), err)
 	}
 	d := &description{misses: map[string]string{}}
-	rec := resp.GetContainer()
 	r.describeRecord(d, rec)
 	r.describeTask(ctx, d, c)
-	r.describeImage(ctx, d, rec.GetImage())
-	chain, err := r.chain(ctx, rec.GetSnapshotter(), rec.GetSnapshotKey())
+	r.describeImage(ctx, d, rec.Image)
+	chain, err := r.chain(ctx, rec)
 	d.put(docSnapshots, chain, err)
 	version, revision, err := r.Version(ctx)
 	d.put(docVersion, map[string]string{"version": version, "revision": revision, "address": r.address}, err)
@@ -75,25 +78,30 @@ func (r *Runtime) Describe(ctx context.Context, c container.Container) ([]contai
 
 // describeRecord adds the container's record, its spec and its extensions. An
 // extension's value is shown in the record as JSON where it is that.
-func (r *Runtime) describeRecord(d *description, rec *containersapi.Container) {
-	if spec := rec.GetSpec().GetValue(); len(spec) > 0 {
+func (r *Runtime) describeRecord(d *description, rec containers.Container) {
+	if spec := valueOf(rec.Spec); len(spec) > 0 {
 		d.raw(docSpec, spec)
 	} else {
 		d.misses[docSpec] = "containerd keeps no spec of it"
 	}
 	extensions := map[string]any{}
-	for name, e := range rec.GetExtensions() {
-		extensions[name] = any(map[string]any{"type_url": e.GetTypeUrl(), "value": value(e.GetValue())})
+	for name, e := range rec.Extensions {
+		extensions[name] = typed(e)
 	}
 	d.json(docContainer, map[string]any{
-		"id": rec.GetID(), "labels": rec.GetLabels(), "image": rec.GetImage(),
-		"runtime": map[string]any{
-			"name":    rec.GetRuntime().GetName(),
-			"options": map[string]any{"type_url": rec.GetRuntime().GetOptions().GetTypeUrl(), "value": value(rec.GetRuntime().GetOptions().GetValue())},
-		},
-		"snapshotter": rec.GetSnapshotter(), "snapshot_key": rec.GetSnapshotKey(), "sandbox": rec.GetSandbox(),
-		"created_at": rec.GetCreatedAt().AsTime(), "updated_at": rec.GetUpdatedAt().AsTime(), "extensions": extensions,
+		"id": rec.ID, "labels": rec.Labels, "image": rec.Image,
+		"runtime":     map[string]any{"name": rec.Runtime.Name, "options": typed(rec.Runtime.Options)},
+		"snapshotter": rec.Snapshotter, "snapshot_key": rec.SnapshotKey, "sandbox": rec.SandboxID,
+		"created_at": rec.CreatedAt, "updated_at": rec.UpdatedAt, "extensions": extensions,
 	})
+}
+
+func typed(a typeurl.Any) map[string]any {
+	name := ""
+	if a != nil {
+		name = a.GetTypeUrl()
+	}
+	return map[string]any{"type_url": name, "value": value(valueOf(a))}
 }
 
 // value is JSON as it is, and anything else as bytes in base64.
@@ -129,37 +137,25 @@ type snapshot struct {
 // maxChain is more layers than any image may have (overlayfs: 500).
 const maxChain = 1000
 
-func (r *Runtime) chain(ctx context.Context, snapshotter, key string) ([]snapshot, error) {
+func (r *Runtime) chain(ctx context.Context, rec containers.Container) ([]snapshot, error) {
+	if !hasSnapshot(rec) {
+		return nil, errors.New("containerd knows of no snapshot")
+	}
 	var chain []snapshot
-	for key != "" {
+	snapshots := r.client.SnapshotService(rec.Snapshotter)
+	for key := rec.SnapshotKey; key != ""; {
 		if len(chain) == maxChain {
 			return chain, fmt.Errorf("the snapshot chain is longer than %d", maxChain)
 		}
-		resp, err := r.snapshots().Stat(ctx, &snapshotsapi.StatSnapshotRequest{Snapshotter: snapshotter, Key: key})
+		i, err := snapshots.Stat(ctx, key)
 		if err != nil {
 			return chain, fmt.Errorf("snapshot %s: %w", key, err)
 		}
-		i := resp.GetInfo()
 		chain = append(chain, snapshot{
-			Key: i.GetName(), Parent: i.GetParent(), Kind: kindName(i.GetKind()),
-			Created: i.GetCreatedAt().AsTime(), Updated: i.GetUpdatedAt().AsTime(), Labels: i.GetLabels(),
+			Key: i.Name, Parent: i.Parent, Kind: strings.ToLower(i.Kind.String()),
+			Created: i.Created, Updated: i.Updated, Labels: i.Labels,
 		})
-		key = i.GetParent()
-	}
-	if len(chain) == 0 {
-		return nil, fmt.Errorf("containerd knows of no snapshot")
+		key = i.Parent
 	}
 	return chain, nil
-}
-
-func kindName(k snapshotsapi.Kind) string {
-	switch k {
-	case snapshotsapi.Kind_ACTIVE:
-		return "active"
-	case snapshotsapi.Kind_VIEW:
-		return "view"
-	case snapshotsapi.Kind_COMMITTED:
-		return "committed"
-	}
-	return k.String()
 }

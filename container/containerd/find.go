@@ -6,10 +6,11 @@ import (
 	"strconv"
 	"sync"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
-	imagesapi "github.com/containerd/containerd/api/services/images/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
 
 	"amber/container"
 )
@@ -47,7 +48,7 @@ func (r *Runtime) findIn(ctx context.Context, ns string, t container.Target) ([]
 	switch {
 	case err == nil:
 		return []container.Container{c}, nil
-	case !isNotFound(err):
+	case !errdefs.IsNotFound(err):
 		return nil, r.failed("asking for container "+ns+"/"+t.ID, err)
 	}
 	return r.matching(ctx, ns, t)
@@ -55,14 +56,14 @@ func (r *Runtime) findIn(ctx context.Context, ns string, t container.Target) ([]
 
 // byID asks for a container's record and its task at the same time.
 func (r *Runtime) byID(ctx context.Context, ns, id string) (container.Container, error) {
-	ctx = inNamespace(ctx, ns)
+	ctx = namespaces.WithNamespace(ctx, ns)
 	var (
 		wg      sync.WaitGroup
 		process *task.Process
 		taskErr error
 	)
 	wg.Go(func() { process, taskErr = r.process(ctx, id) })
-	resp, err := r.containers().Get(ctx, &containersapi.GetContainerRequest{ID: id})
+	rec, err := r.client.ContainerService().Get(ctx, id)
 	wg.Wait()
 	if err != nil {
 		return container.Container{}, err
@@ -70,13 +71,13 @@ func (r *Runtime) byID(ctx context.Context, ns, id string) (container.Container,
 	if taskErr != nil {
 		return container.Container{}, taskErr
 	}
-	return fromRecord(ns, resp.GetContainer(), process), nil
+	return fromRecord(ns, rec, process), nil
 }
 
 // process is a container's task, nil where it has none.
 func (r *Runtime) process(ctx context.Context, id string) (*task.Process, error) {
-	resp, err := r.tasks().Get(ctx, &tasksapi.GetRequest{ContainerID: id})
-	if isNotFound(err) {
+	resp, err := r.client.TaskService().Get(ctx, &tasksapi.GetRequest{ContainerID: id})
+	if err = errgrpc.ToNative(err); errdefs.IsNotFound(err) {
 		return nil, nil
 	}
 	return resp.GetProcess(), err
@@ -85,19 +86,19 @@ func (r *Runtime) process(ctx context.Context, id string) (*task.Process, error)
 // matching lets the daemon filter, so that a node of five hundred containers
 // sends the records of those that match alone.
 func (r *Runtime) matching(ctx context.Context, ns string, t container.Target) ([]container.Container, error) {
-	nctx := inNamespace(ctx, ns)
-	resp, err := r.containers().List(nctx, &containersapi.ListContainersRequest{Filters: filters(t)})
+	nctx := namespaces.WithNamespace(ctx, ns)
+	recs, err := r.client.ContainerService().List(nctx, filters(t)...)
 	if err != nil {
 		return nil, r.failed("looking for containers in "+ns, err)
 	}
 	var found []container.Container
-	for _, rec := range resp.GetContainers() {
+	for _, rec := range recs {
 		if c := fromRecord(ns, rec, nil); !t.Matches(c) {
 			continue
 		}
-		process, err := r.process(nctx, rec.GetID())
+		process, err := r.process(nctx, rec.ID)
 		if err != nil {
-			return nil, r.failed("asking for task "+ns+"/"+rec.GetID(), err)
+			return nil, r.failed("asking for task "+ns+"/"+rec.ID, err)
 		}
 		found = append(found, fromRecord(ns, rec, process))
 	}
@@ -148,7 +149,7 @@ func (r *Runtime) inAll(ctx context.Context, look func(context.Context, string) 
 
 // list joins the containers, tasks and images of a namespace.
 func (r *Runtime) list(ctx context.Context, ns string) ([]container.Container, error) {
-	ctx = inNamespace(ctx, ns)
+	ctx = namespaces.WithNamespace(ctx, ns)
 	var (
 		wg                sync.WaitGroup
 		processes         map[string]*task.Process
@@ -157,7 +158,7 @@ func (r *Runtime) list(ctx context.Context, ns string) ([]container.Container, e
 	)
 	wg.Go(func() { processes, taskErr = r.processes(ctx) })
 	wg.Go(func() { digests, imageErr = r.digests(ctx) })
-	resp, err := r.containers().List(ctx, &containersapi.ListContainersRequest{})
+	recs, err := r.client.ContainerService().List(ctx)
 	wg.Wait()
 	for _, err := range []error{err, taskErr} {
 		if err != nil {
@@ -165,8 +166,8 @@ func (r *Runtime) list(ctx context.Context, ns string) ([]container.Container, e
 		}
 	}
 	var all []container.Container
-	for _, rec := range resp.GetContainers() {
-		c := fromRecord(ns, rec, processes[rec.GetID()])
+	for _, rec := range recs {
+		c := fromRecord(ns, rec, processes[rec.ID])
 		c.Image.Digest = digests[c.Image.Ref]
 		if imageErr != nil {
 			c.Notes = append(c.Notes, "image digest: "+imageErr.Error())
@@ -177,7 +178,7 @@ func (r *Runtime) list(ctx context.Context, ns string) ([]container.Container, e
 }
 
 func (r *Runtime) processes(ctx context.Context) (map[string]*task.Process, error) {
-	resp, err := r.tasks().List(ctx, &tasksapi.ListTasksRequest{})
+	resp, err := r.client.TaskService().List(ctx, &tasksapi.ListTasksRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -193,13 +194,13 @@ func (r *Runtime) processes(ctx context.Context) (map[string]*task.Process, erro
 }
 
 func (r *Runtime) digests(ctx context.Context) (map[string]string, error) {
-	resp, err := r.images().List(ctx, &imagesapi.ListImagesRequest{})
+	imgs, err := r.client.ImageService().List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m := make(map[string]string, len(resp.GetImages()))
-	for _, i := range resp.GetImages() {
-		m[i.GetName()] = i.GetTarget().GetDigest()
+	m := make(map[string]string, len(imgs))
+	for _, i := range imgs {
+		m[i.Name] = i.Target.Digest.String()
 	}
 	return m, nil
 }

@@ -4,7 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/typeurl/v2"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"amber/container"
@@ -15,7 +16,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("ns", "name", "uid", "app", "/var/lib/nerdctl/x", []byte(`{"ociVersion":"1"}`), []byte(`{"Metadata":{"LogPath":"/var/log/x/0.log"}}`))
 	f.Add("..", "../..", "/", "..", "/etc", []byte(`{`), []byte(`{"Metadata":{"LogPath":"../x"}}`))
 	f.Fuzz(func(t *testing.T, ns, name, uid, app, dir string, spec, metadata []byte) {
-		rec := &containersapi.Container{ID: "the-id", Labels: map[string]string{
+		rec := containers.Container{ID: "the-id", Labels: map[string]string{
 			labelPodNamespace: ns, labelPodName: name, labelPodUID: uid, labelContainer: app, labelNerdctlDir: dir,
 		}, Spec: &anypb.Any{Value: spec}}
 		c := fromRecord("k8s.io", rec, nil)
@@ -25,7 +26,7 @@ func FuzzRecord(f *testing.F) {
 		if got := criLogDir(rec); got != "" && (!strings.HasPrefix(got, podLogs+"/") || strings.Count(got, "/") != 5) {
 			t.Errorf("logs are looked for in %q", got)
 		}
-		rec.Extensions = map[string]*anypb.Any{criMetadata: {Value: metadata}}
+		rec.Extensions = map[string]typeurl.Any{criMetadata: &anypb.Any{Value: metadata}}
 		if got := criLogDir(rec); got != "" && !strings.HasPrefix(got, "/") {
 			t.Errorf("logs are looked for in %q", got)
 		}
@@ -40,7 +41,7 @@ func TestHandlers(t *testing.T) {
 		"io.containerd.runc.v2": "", "io.containerd.runsc.v1": "gVisor", "io.containerd.kata.v2": "Kata",
 		"io.containerd.kata-qemu.v2": "Kata",
 	} {
-		c := fromRecord("default", &containersapi.Container{Runtime: &containersapi.Container_Runtime{Name: handler}, Spec: &anypb.Any{Value: []byte("{}")}}, nil)
+		c := fromRecord("default", containers.Container{Runtime: containers.RuntimeInfo{Name: handler}, Spec: &anypb.Any{Value: []byte("{}")}}, nil)
 		if got := strings.Join(c.Notes, "\n"); !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("%s: notes %q", handler, got)
 		}

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"sync"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
-	imagesapi "github.com/containerd/containerd/api/services/images/v1"
-	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
-	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
 
 	"amber/container"
 )
@@ -16,9 +16,9 @@ import (
 // Get asks for all that is known of a container. What fails besides its record
 // is a note.
 func (r *Runtime) Get(ctx context.Context, c container.Container) (container.Container, error) {
-	nctx := inNamespace(ctx, c.Namespace)
-	resp, err := r.containers().Get(nctx, &containersapi.GetContainerRequest{ID: c.ID})
-	if isNotFound(err) {
+	nctx := namespaces.WithNamespace(ctx, c.Namespace)
+	rec, err := r.client.ContainerService().Get(nctx, c.ID)
+	if errdefs.IsNotFound(err) {
 		return container.Container{}, gone(c)
 	}
 	if err != nil {
@@ -28,11 +28,10 @@ func (r *Runtime) Get(ctx context.Context, c container.Container) (container.Con
 	if err != nil {
 		return container.Container{}, r.failed("asking for task "+c.Ref(), err)
 	}
-	rec := resp.GetContainer()
 	full := fromRecord(c.Namespace, rec, process)
 	notes := make([]string, 2)
 	var wg sync.WaitGroup
-	wg.Go(func() { full.Image.Digest, notes[0] = r.digest(nctx, rec.GetImage()) })
+	wg.Go(func() { full.Image.Digest, notes[0] = r.digest(nctx, rec.Image) })
 	wg.Go(func() { full.Rootfs, notes[1] = r.rootfs(nctx, rec) })
 	wg.Wait()
 	full.Rootfs.Merged = r.merged(full)
@@ -53,36 +52,42 @@ func (r *Runtime) digest(ctx context.Context, ref string) (digest, note string) 
 	if ref == "" {
 		return "", ""
 	}
-	resp, err := r.images().Get(ctx, &imagesapi.GetImageRequest{Name: ref})
+	img, err := r.client.ImageService().Get(ctx, ref)
 	if err != nil {
 		return "", "image digest: " + err.Error()
 	}
-	return resp.GetImage().GetTarget().GetDigest(), ""
+	return img.Target.Digest.String(), ""
 }
 
 // rootfs reads the layers from what the snapshotter would mount.
-func (r *Runtime) rootfs(ctx context.Context, rec *containersapi.Container) (container.Rootfs, string) {
-	root := container.Rootfs{Driver: rec.GetSnapshotter(), Key: rec.GetSnapshotKey()}
-	if root.Key == "" {
+func (r *Runtime) rootfs(ctx context.Context, rec containers.Container) (container.Rootfs, string) {
+	root := container.Rootfs{Driver: rec.Snapshotter, Key: rec.SnapshotKey}
+	if !hasSnapshot(rec) {
 		return root, "root file system: containerd knows of no snapshot"
 	}
-	resp, err := r.snapshots().Mounts(ctx, &snapshotsapi.MountsRequest{Snapshotter: rec.GetSnapshotter(), Key: root.Key})
+	mounts, err := r.client.SnapshotService(rec.Snapshotter).Mounts(ctx, root.Key)
 	if err != nil {
 		return root, "root file system: " + err.Error()
 	}
-	if len(resp.GetMounts()) != 1 {
+	if len(mounts) != 1 {
 		return root, "root file system: the snapshotter " + root.Driver + " mounts it in several steps"
 	}
-	fill(&root, resp.GetMounts()[0])
+	fill(&root, mounts[0])
 	return root, ""
+}
+
+// hasSnapshot guards the library's snapshot service, which takes a snapshotter
+// that is not named for the one by default.
+func hasSnapshot(rec containers.Container) bool {
+	return rec.Snapshotter != "" && rec.SnapshotKey != ""
 }
 
 // fill reads one mount: an overlay's directories from its options, or the one
 // directory that is bound, which is the writable layer unless it is read-only.
-func fill(root *container.Rootfs, m *types.Mount) {
-	root.Driver = m.GetType()
+func fill(root *container.Rootfs, m mount.Mount) {
+	root.Driver = m.Type
 	readonly := false
-	for _, o := range m.GetOptions() {
+	for _, o := range m.Options {
 		name, value, _ := strings.Cut(o, "=")
 		switch name {
 		case "upperdir":
@@ -99,8 +104,8 @@ func fill(root *container.Rootfs, m *types.Mount) {
 	}
 	switch {
 	case root.Driver == "bind" && readonly:
-		root.Lower = []string{m.GetSource()}
+		root.Lower = []string{m.Source}
 	case root.Driver == "bind":
-		root.Upper = m.GetSource()
+		root.Upper = m.Source
 	}
 }

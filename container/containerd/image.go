@@ -1,18 +1,15 @@
 package containerd
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
 
-	contentapi "github.com/containerd/containerd/api/services/content/v1"
-	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	"github.com/containerd/containerd/v2/pkg/oci"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -33,17 +30,16 @@ func (r *Runtime) describeImage(ctx context.Context, d *description, ref string)
 		d.misses[docManifest] = "the container was made without an image"
 		return
 	}
-	resp, err := r.images().Get(ctx, &imagesapi.GetImageRequest{Name: ref})
+	img, err := r.client.ImageService().Get(ctx, ref)
 	if err != nil {
 		d.misses[docManifest] = "image " + ref + ": " + err.Error()
 		return
 	}
-	target := resp.GetImage().GetTarget()
 	d.json(docImage, map[string]any{
-		"name": ref, "labels": resp.GetImage().GetLabels(), "target": target,
-		"created_at": resp.GetImage().GetCreatedAt().AsTime(), "updated_at": resp.GetImage().GetUpdatedAt().AsTime(),
+		"name": ref, "labels": img.Labels, "target": oci.DescriptorToProto(img.Target),
+		"created_at": img.CreatedAt, "updated_at": img.UpdatedAt,
 	})
-	data, err := r.blob(ctx, target.GetDigest())
+	data, err := r.blob(ctx, img.Target.Digest)
 	if err == nil {
 		data, err = r.throughIndex(ctx, d, data)
 	}
@@ -69,7 +65,7 @@ func (r *Runtime) throughIndex(ctx context.Context, d *description, data []byte)
 	d.raw(docIndex, data)
 	for _, m := range index.Manifests {
 		if p := m.Platform; p == nil || p.OS == "linux" && p.Architecture == runtime.GOARCH {
-			return r.blob(ctx, m.Digest.String())
+			return r.blob(ctx, m.Digest)
 		}
 	}
 	return nil, errors.New("the image's index names no manifest for linux/" + runtime.GOARCH)
@@ -81,7 +77,7 @@ func (r *Runtime) describeManifest(ctx context.Context, d *description, data []b
 		d.misses[docConfig] = "reading the image's manifest: " + err.Error()
 		return
 	}
-	config, err := r.blob(ctx, manifest.Config.Digest.String())
+	config, err := r.blob(ctx, manifest.Config.Digest)
 	if err != nil {
 		d.misses[docConfig] = err.Error()
 	}
@@ -101,7 +97,7 @@ type layer struct {
 func (r *Runtime) layers(ctx context.Context, descs []ocispec.Descriptor) []layer {
 	layers := make([]layer, len(descs))
 	for i, desc := range descs {
-		_, err := r.blobs().Info(ctx, &contentapi.InfoRequest{Digest: desc.Digest.String()})
+		_, err := r.client.ContentStore().Info(ctx, desc.Digest)
 		layers[i] = layer{Digest: desc.Digest.String(), Size: desc.Size, Kept: err == nil}
 		if err != nil {
 			layers[i].Reason = err.Error()
@@ -111,31 +107,27 @@ func (r *Runtime) layers(ctx context.Context, descs []ocispec.Descriptor) []laye
 }
 
 // blob reads a small blob whole. One that is not what its digest says is given
-// with an error: that it was changed is evidence.
-func (r *Runtime) blob(ctx context.Context, digest string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	stream, err := r.blobs().Read(ctx, &contentapi.ReadContentRequest{Digest: digest})
+// with an error, as much of it as there is: that it was changed is evidence.
+// (The library's ReadBlob allocates whatever size it is told, and fills what is
+// cut off with zeros.)
+func (r *Runtime) blob(ctx context.Context, want digest.Digest) ([]byte, error) {
+	blob, err := r.client.ContentStore().ReaderAt(ctx, ocispec.Descriptor{Digest: want})
 	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", digest, err)
+		return nil, fmt.Errorf("blob %s: %w", want, err)
 	}
-	var data bytes.Buffer
-	for {
-		part, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("blob %s: %w", digest, err)
-		}
-		if data.Len()+len(part.GetData()) > maxBlob {
-			return nil, fmt.Errorf("blob %s: larger than %d bytes", digest, maxBlob)
-		}
-		data.Write(part.GetData())
+	defer blob.Close()
+	size := blob.Size()
+	if size < 0 || size > maxBlob {
+		return nil, fmt.Errorf("blob %s: %d bytes, and at most %d are read", want, size, maxBlob)
 	}
-	sum := sha256.Sum256(data.Bytes())
-	if got := "sha256:" + hex.EncodeToString(sum[:]); got != digest {
-		return data.Bytes(), fmt.Errorf("blob %s: its digest is %s", digest, got)
+	data := make([]byte, size)
+	n, err := blob.ReadAt(data, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("blob %s: %w", want, err)
 	}
-	return data.Bytes(), nil
+	data = data[:n]
+	if got := digest.FromBytes(data); got != want {
+		return data, fmt.Errorf("blob %s: its digest is %s", want, got)
+	}
+	return data, nil
 }

@@ -7,8 +7,8 @@ import (
 	"sort"
 	"strings"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/containers"
 )
 
 // criMetadata is the extension that containerd's CRI plugin keeps with a
@@ -19,8 +19,8 @@ const podLogs = "/var/log/pods"
 
 // logFiles lists a container's log files that exist, rotated ones included, or
 // says why there are none.
-func logFiles(rec *containersapi.Container, process *task.Process) ([]string, string) {
-	labels := rec.GetLabels()
+func logFiles(rec containers.Container, process *task.Process) ([]string, string) {
+	labels := rec.Labels
 	switch {
 	case labels[labelKind] == "sandbox":
 		return nil, ""
@@ -38,13 +38,13 @@ func logFiles(rec *containersapi.Container, process *task.Process) ([]string, st
 
 // criLogDir is the directory of one container of a pod: kubelet keeps the
 // logs of its earlier runs there too.
-func criLogDir(rec *containersapi.Container) string {
+func criLogDir(rec containers.Container) string {
 	var versioned struct{ Metadata struct{ LogPath string } }
-	data := rec.GetExtensions()[criMetadata].GetValue()
+	data := valueOf(rec.Extensions[criMetadata])
 	if err := json.Unmarshal(data, &versioned); err == nil && filepath.IsAbs(versioned.Metadata.LogPath) {
 		return filepath.Dir(filepath.Clean(versioned.Metadata.LogPath))
 	}
-	l := rec.GetLabels()
+	l := rec.Labels
 	pod := strings.Join([]string{l[labelPodNamespace], l[labelPodName], l[labelPodUID]}, "_")
 	if !plain(pod) || !plain(l[labelContainer]) {
 		return ""
@@ -54,9 +54,9 @@ func criLogDir(rec *containersapi.Container) string {
 
 // nerdctlLogDir is the label's directory, where it is one that can be this
 // container's: labels can come from an image.
-func nerdctlLogDir(rec *containersapi.Container) string {
-	dir := rec.GetLabels()[labelNerdctlDir]
-	if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || filepath.Base(dir) != rec.GetID() {
+func nerdctlLogDir(rec containers.Container) string {
+	dir := rec.Labels[labelNerdctlDir]
+	if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || filepath.Base(dir) != rec.ID {
 		return ""
 	}
 	return dir

@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/typeurl/v2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"amber/container"
@@ -27,11 +28,11 @@ var nameLabels = []string{labelNerdctl, labelContainer}
 
 // fromRecord makes a container of the daemon's record and its task, which is
 // nil where it has none.
-func fromRecord(ns string, rec *containersapi.Container, process *task.Process) container.Container {
+func fromRecord(ns string, rec containers.Container, process *task.Process) container.Container {
 	c := container.Container{
-		Runtime: "containerd", Namespace: ns, ID: rec.GetID(), Labels: rec.GetLabels(),
-		Image: container.Image{Ref: rec.GetImage()}, Created: rec.GetCreatedAt().AsTime(),
-		Handler: rec.GetRuntime().GetName(), State: container.Stopped,
+		Runtime: "containerd", Namespace: ns, ID: rec.ID, Labels: rec.Labels,
+		Image: container.Image{Ref: rec.Image}, Created: rec.CreatedAt,
+		Handler: rec.Runtime.Name, State: container.Stopped,
 	}
 	for _, l := range nameLabels {
 		if c.Name == "" {
@@ -44,7 +45,7 @@ func fromRecord(ns string, rec *containersapi.Container, process *task.Process) 
 			c.PID = int(process.GetPid())
 		}
 	}
-	c.Spec, c.Notes = spec(rec.GetSpec().GetValue())
+	c.Spec, c.Notes = spec(valueOf(rec.Spec))
 	c.Pod = pod(c.Labels)
 	if c.Pod != nil && ns != kubernetes {
 		c.Notes = append(c.Notes, "the pod's name comes from labels outside the namespace "+kubernetes+"; anybody may have set them")
@@ -53,6 +54,14 @@ func fromRecord(ns string, rec *containersapi.Container, process *task.Process) 
 		c.Notes = append(c.Notes, note)
 	}
 	return c
+}
+
+// valueOf is nil where the daemon keeps nothing.
+func valueOf(a typeurl.Any) []byte {
+	if a == nil {
+		return nil
+	}
+	return a.GetValue()
 }
 
 func state(s task.Status) container.State {

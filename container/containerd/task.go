@@ -6,8 +6,10 @@ import (
 	"syscall"
 	"time"
 
-	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
 
 	"amber/container"
 )
@@ -18,13 +20,13 @@ const exitTimeout = 10 * time.Second
 // Pause stops all processes of c. The runtime's own idea of the state is asked
 // for only where it refuses, so the common case is one call.
 func (r *Runtime) Pause(ctx context.Context, c container.Container) error {
-	_, err := r.tasks().Pause(inNamespace(ctx, c.Namespace), &tasksapi.PauseTaskRequest{ContainerID: c.ID})
+	_, err := r.client.TaskService().Pause(namespaces.WithNamespace(ctx, c.Namespace), &tasksapi.PauseTaskRequest{ContainerID: c.ID})
 	return r.settle(ctx, c, "pausing", err, container.Paused)
 }
 
 // Resume lets them run again.
 func (r *Runtime) Resume(ctx context.Context, c container.Container) error {
-	_, err := r.tasks().Resume(inNamespace(ctx, c.Namespace), &tasksapi.ResumeTaskRequest{ContainerID: c.ID})
+	_, err := r.client.TaskService().Resume(namespaces.WithNamespace(ctx, c.Namespace), &tasksapi.ResumeTaskRequest{ContainerID: c.ID})
 	return r.settle(ctx, c, "resuming", err, container.Running)
 }
 
@@ -46,7 +48,7 @@ func (r *Runtime) settle(ctx context.Context, c container.Container, doing strin
 // State is the runtime's own idea of it: a container that was frozen by hand
 // through another cgroup hierarchy is running to it.
 func (r *Runtime) State(ctx context.Context, c container.Container) (container.State, error) {
-	nctx := inNamespace(ctx, c.Namespace)
+	nctx := namespaces.WithNamespace(ctx, c.Namespace)
 	process, err := r.process(nctx, c.ID)
 	if err != nil {
 		return container.Unknown, r.failed("asking for task "+c.Ref(), err)
@@ -54,9 +56,9 @@ func (r *Runtime) State(ctx context.Context, c container.Container) (container.S
 	if process != nil {
 		return state(process.GetStatus()), nil
 	}
-	_, err = r.containers().Get(nctx, &containersapi.GetContainerRequest{ID: c.ID})
+	_, err = r.client.ContainerService().Get(nctx, c.ID)
 	switch {
-	case isNotFound(err):
+	case errdefs.IsNotFound(err):
 		return container.Unknown, gone(c)
 	case err != nil:
 		return container.Unknown, r.failed("asking for container "+c.Ref(), err)
@@ -69,18 +71,19 @@ func (r *Runtime) State(ctx context.Context, c container.Container) (container.S
 // container is thawed after it was signalled: the first thing that a thawed
 // task does is to die, no instruction of the container's runs in between.
 func (r *Runtime) Kill(ctx context.Context, c container.Container) error {
-	nctx := inNamespace(ctx, c.Namespace)
-	_, err := r.tasks().Kill(nctx, &tasksapi.KillRequest{ContainerID: c.ID, Signal: uint32(syscall.SIGKILL), All: true})
+	nctx := namespaces.WithNamespace(ctx, c.Namespace)
+	_, err := r.client.TaskService().Kill(nctx, &tasksapi.KillRequest{ContainerID: c.ID, Signal: uint32(syscall.SIGKILL), All: true})
 	if err != nil {
 		return r.settle(ctx, c, "killing", err, container.Stopped)
 	}
 	if now, err := r.State(ctx, c); err == nil && now == container.Paused {
 		// It may be gone by now, which is what was wanted.
-		_, _ = r.tasks().Resume(nctx, &tasksapi.ResumeTaskRequest{ContainerID: c.ID})
+		_, _ = r.client.TaskService().Resume(nctx, &tasksapi.ResumeTaskRequest{ContainerID: c.ID})
 	}
 	wctx, cancel := context.WithTimeout(nctx, exitTimeout)
 	defer cancel()
-	if _, err := r.tasks().Wait(wctx, &tasksapi.WaitRequest{ContainerID: c.ID}); err != nil && !isNotFound(err) {
+	_, err = r.client.TaskService().Wait(wctx, &tasksapi.WaitRequest{ContainerID: c.ID})
+	if err = errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
 		return r.failed("waiting for "+c.Ref()+" to be gone", err)
 	}
 	return nil
