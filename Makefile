@@ -25,7 +25,7 @@ race:
 e2e:
 	go test -tags e2e -count=1 -timeout 45m -v ./testdata/e2e/
 
-bench:
+bench: build
 	go run ./testdata/bench
 
 # fuzz gives each fuzzer FUZZTIME. Their corpora run with every make test.

@@ -43,6 +43,11 @@ func (c *Containerd) Image(t testing.TB, layers ...Layer) string {
 	return ref
 }
 
+// MakeImage is Image without a test, and under a name of the caller's.
+func (c *Containerd) MakeImage(ref string, layers ...Layer) error {
+	return c.image(c.Namespace, ref, layers...)
+}
+
 func (c *Containerd) image(ns, ref string, layers ...Layer) error {
 	var blobs []blob
 	for _, l := range append([]Layer{Busybox}, layers...) {
