@@ -27,9 +27,9 @@ type bench struct {
 	image      string // of 1 GiB, once it is made
 	contents   contents
 	containers map[string]testbed.Running
-	kept       bundle        // the last full bundle
+	kept       bundle // the last full bundle
 	fullTimes  fullTimes
-	notes      []string      // inputs that are known late
+	notes      []string // inputs that are known late
 }
 
 func newBench(ctx context.Context, exe, parent string) (*bench, error) {
