@@ -22,10 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"amber/collect"
-	"amber/collect/filesystem/mountinfo"
 	"amber/collect/filesystem/overlay"
 	"amber/collect/filesystem/tree"
 	"amber/container"
+	"amber/container/mountinfo"
 )
 
 // Options choose what is taken beyond the changes.
@@ -50,11 +50,12 @@ func (*collector) Volatility() collect.Volatility { return collect.Filesystem }
 
 // Collect takes the most volatile first: the mount table, tmpfs, the changes.
 func (o *collector) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
-	host, err := os.ReadFile("/proc/self/mountinfo")
+	host, err := mountinfo.Of(0)
 	if err != nil {
-		return fmt.Errorf("reading the host's mount table: %w", err)
+		return err
 	}
-	j := &job{Options: o.Options, ctx: ctx, c: c, sink: sink, host: mountinfo.Parse(host), spill: &tree.Spill{Root: "filesystem"}}
+	host.MarkServed(nil)
+	j := &job{Options: o.Options, ctx: ctx, c: c, sink: sink, host: host, spill: &tree.Spill{Root: "filesystem"}}
 	defer j.close()
 	for _, step := range []func() error{j.attach, j.mounts, j.volumes, j.upper, j.full} {
 		if err := step(); err != nil {
@@ -105,6 +106,7 @@ func (j *job) attach() error {
 		j.notes = append(j.notes, kind+" keeps the container's processes and mounts from the host: process "+fmt.Sprint(j.c.PID)+" is the sandbox, and so is its mount table")
 	} else {
 		j.own = mountinfo.Parse(data)
+		j.own.MarkServed(j.host)
 		j.root = j.own.At("/")
 	}
 	return add(j.sink, path, data, "/proc/PID/mountinfo", nil)
@@ -118,7 +120,7 @@ func (j *job) layers() container.Rootfs {
 		return r
 	}
 	if r.Upper == "" && (r.Driver == "" || overlaid(r.Driver)) {
-		d := overlay.ParseOptions(j.root.Super)
+		d := mountinfo.ParseOverlay(j.root.Super)
 		r.Driver, r.Upper, r.Work, r.Lower = "overlay", d.Upper, d.Work, d.Lower
 	}
 	return r

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/overlay"
 	"amber/collect/filesystem/tree"
+	"amber/container/mountinfo"
 )
 
 const rootPath = "filesystem/root"
@@ -55,10 +55,10 @@ func (j *job) sameRoot() error {
 	case j.root == nil:
 		return errors.New("nothing is mounted on it")
 	case j.root.Served():
-		return fmt.Errorf("served by %s, may be served by the frozen target: not touched", j.root.FSType)
+		return fmt.Errorf("served by %s, may be served by the frozen target: not touched", j.root.Kind())
 	}
 	if want := j.c.Rootfs.Upper; want != "" && j.root.FSType == "overlay" {
-		if got := overlay.ParseOptions(j.root.Super).Upper; got != "" && got != want {
+		if got := mountinfo.ParseOverlay(j.root.Super).Upper; got != "" && got != want {
 			return fmt.Errorf("its upper directory is %q, not the container's", got)
 		}
 	}

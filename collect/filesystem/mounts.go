@@ -3,8 +3,8 @@ package filesystem
 import (
 	"encoding/json"
 
-	"amber/collect/filesystem/mountinfo"
 	"amber/container"
+	"amber/container/mountinfo"
 )
 
 // snapshot is filesystem/mounts/snapshot.json: the host's view of the root.
@@ -29,7 +29,7 @@ func mountOf(m *mountinfo.Mount) *mount {
 	if m == nil {
 		return nil
 	}
-	return &mount{m.ID, m.Dev, m.FSType, m.Source, m.Options, m.Super}
+	return &mount{m.ID, m.Dev.String(), m.FSType, m.Source, m.Options, m.Super}
 }
 
 // mounts keeps the host's view of the root file system.

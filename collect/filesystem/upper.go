@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/mountinfo"
 	"amber/collect/filesystem/overlay"
 	"amber/collect/filesystem/tree"
+	"amber/container/mountinfo"
 )
 
 const upperPath = "filesystem/upper"
@@ -70,7 +70,7 @@ func beneath(t *mountinfo.Table, dir string) map[string]tree.Mounted {
 			continue
 		}
 		m := t.At(t.Mounts[i].Point)
-		out[rel] = tree.Mounted{What: m.FSType, Served: m.Served()}
+		out[rel] = tree.Mounted{What: m.Kind(), Served: m.Served()}
 	}
 	return out
 }

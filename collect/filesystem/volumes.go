@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/mountinfo"
 	"amber/collect/filesystem/tree"
+	"amber/container/mountinfo"
 )
 
 // volume is a line of filesystem/mounts/volumes.jsonl: something mounted in
@@ -67,14 +67,14 @@ func (j *job) mounted() []volume {
 		return nil
 	}
 	var list []volume
-	taken := map[string]bool{}
+	taken := map[part]bool{}
 	for i := range j.own.Mounts {
 		m := &j.own.Mounts[i]
 		if j.own.At(m.Point) != m || m.Point == "/" || m.Kernel() {
 			continue
 		}
 		v := volume{
-			N: len(list) + 1, Point: m.Point, Type: m.FSType, Source: m.Source, Root: m.Root, Dev: m.Dev, Options: m.Options, mount: m,
+			N: len(list) + 1, Point: m.Point, Type: m.FSType, Source: m.Source, Root: m.Root, Dev: m.Dev.String(), Options: m.Options, mount: m,
 		}
 		v.Taken, v.Why = j.wanted(m, taken)
 		list = append(list, v)
@@ -82,12 +82,18 @@ func (j *job) mounted() []volume {
 	return list
 }
 
-func (j *job) wanted(m *mountinfo.Mount, taken map[string]bool) (bool, string) {
+// part is what a mount shows of a file system.
+type part struct {
+	dev  mountinfo.Device
+	root string
+}
+
+func (j *job) wanted(m *mountinfo.Mount, taken map[part]bool) (bool, string) {
 	if served := j.servedOnTheWay(m); served != nil {
-		return false, fmt.Sprintf("served by %s, may be served by the frozen target: not touched", served.FSType)
+		return false, fmt.Sprintf("served by %s, may be served by the frozen target: not touched", served.Kind())
 	}
-	whole := m.Dev + " " + m.Root
-	if taken[whole] || taken[m.Dev+" /"] {
+	whole := part{m.Dev, m.Root}
+	if taken[whole] || taken[part{m.Dev, "/"}] {
 		return false, "taken from another mount of it"
 	}
 	private := m.FSType == "tmpfs" && (m.Point == "/dev/shm" || !j.onHost(m.Dev))
@@ -120,7 +126,7 @@ func (j *job) servedOnTheWay(m *mountinfo.Mount) *mountinfo.Mount {
 	return nil
 }
 
-func (j *job) onHost(dev string) bool {
+func (j *job) onHost(dev mountinfo.Device) bool {
 	for i := range j.host.Mounts {
 		if j.host.Mounts[i].Dev == dev {
 			return true

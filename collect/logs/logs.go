@@ -10,16 +10,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"amber/collect"
-	"amber/collect/filesystem/mountinfo"
 	"amber/collect/filesystem/tree"
 	"amber/container"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 )
 
@@ -36,11 +35,12 @@ func (collector) Collect(ctx context.Context, c container.Container, sink collec
 	if len(c.Logs) == 0 {
 		return sink.Miss("logs", none(c))
 	}
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	host, err := mountinfo.Of(0)
 	if err != nil {
-		return fmt.Errorf("reading the host's mount table: %w", err)
+		return err
 	}
-	j := job{sink: sink, host: mountinfo.Parse(table), seen: map[string]bool{}}
+	host.MarkServed(nil)
+	j := job{sink: sink, host: host, seen: map[string]bool{}}
 	for _, name := range c.Logs {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/mountinfo"
+	"amber/container/mountinfo"
 )
 
 // host is metadata/host.json. Strings are as the files have them; what cannot

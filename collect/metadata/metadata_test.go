@@ -16,8 +16,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"amber/collect/collecttest"
-	"amber/collect/filesystem/mountinfo"
 	"amber/container"
+	"amber/container/mountinfo"
 )
 
 // describer stands in for a runtime: what is tested is what becomes of its

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"amber/collect/process/proc"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 
 	"golang.org/x/sys/unix"
@@ -149,18 +150,20 @@ func (s *subject) inRoot(p string) (string, bool) {
 
 // outside says where an executable lies that is not the image's; "" for one
 // that is.
-func (s *subject) outside(ctx context.Context, link string, m proc.Mount) string {
+func (s *subject) outside(ctx context.Context, link string, m *mountinfo.Mount) string {
 	switch {
 	case s.root == nil:
 		return "unknown: the container's root mount is not known"
-	case m.Device != s.root.Device:
-		return fmt.Sprintf("mount %s (%s)", m.Point, m.Type)
-	case m.Type != "overlay":
-		return fmt.Sprintf("unknown: the container's root is %s, which has no layers", m.Type)
+	case m == nil:
+		return "a mount that no mount table lists"
+	case m.Dev != s.root.Dev:
+		return fmt.Sprintf("mount %s (%s)", m.Point, m.FSType)
+	case m.FSType != "overlay":
+		return fmt.Sprintf("unknown: the container's root is %s, which has no layers", m.FSType)
 	}
 	upper := s.c.Rootfs.Upper
 	if upper == "" {
-		upper = superOption(m.Super, "upperdir")
+		upper = mountinfo.ParseOverlay(m.Super).Upper
 	}
 	if upper == "" {
 		return "" // nothing can be written
@@ -172,16 +175,6 @@ func (s *subject) outside(ctx context.Context, link string, m proc.Mount) string
 		return fmt.Sprintf("unknown: looking in the writable layer: %v", err)
 	case ok:
 		return "writable layer"
-	}
-	return ""
-}
-
-// superOption gives the value of one option of a file system.
-func superOption(options, name string) string {
-	for o := range strings.SplitSeq(options, ",") {
-		if v, ok := strings.CutPrefix(o, name+"="); ok {
-			return v
-		}
 	}
 	return ""
 }

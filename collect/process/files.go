@@ -60,8 +60,8 @@ func (s *subject) openFile(ctx context.Context, fd int) error {
 // nobody serves its file system.
 func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
 	target := string(f.Target)
-	if m, ok := s.mounts.ByID(mount); ok {
-		f.Mount, f.Device = m.Type, m.Device.String()
+	if m := s.mounts.ByID(mount); m != nil {
+		f.Mount, f.Device = m.FSType, m.Dev.String()
 	}
 	if kind, inode, ok := pseudo(target); ok {
 		f.Type = kind
@@ -96,7 +96,7 @@ func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
 // table has, and whose stat asks from memory all the same).
 func (s *subject) safe(mount int, target string) error {
 	err := s.mounts.SafeMount(mount)
-	if _, known := s.mounts.ByID(mount); !known && strings.HasPrefix(target, "/memfd:") {
+	if s.mounts.ByID(mount) == nil && strings.HasPrefix(target, "/memfd:") {
 		return nil
 	}
 	return err

@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"amber/collect/process/proc"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 )
@@ -135,7 +135,7 @@ func (s *subject) leadsToExe(ctx context.Context, argv0 string) bool {
 	root := s.h.Root(s.mounts, s.raw["mountinfo"])
 	for _, p := range candidates {
 		st, err := root.StatFollow(ctx, p)
-		if err == nil && st.Ino == s.rec.Exe.Inode && proc.DeviceOf(st.Dev).String() == s.rec.Exe.Device {
+		if err == nil && st.Ino == s.rec.Exe.Inode && mountinfo.DeviceOf(st.Dev).String() == s.rec.Exe.Device {
 			return true
 		}
 	}

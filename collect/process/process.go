@@ -14,6 +14,7 @@ import (
 	"amber/collect/jsonl"
 	"amber/collect/process/proc"
 	"amber/container"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 )
 
@@ -74,7 +75,7 @@ type run struct {
 	guard   *proc.Guard
 	mounts  *proc.Mounts
 	boot    proc.Boot
-	root    *proc.Mount // the container's root mount, as its init process sees it
+	root    *mountinfo.Mount // the container's root mount, as its init process sees it
 	records *jsonl.Writer
 	tree    tree
 	exes    map[fileKey]*record.Executable // by the file that runs, once
@@ -84,7 +85,7 @@ type run struct {
 
 // fileKey is one file on this host, while somebody holds it.
 type fileKey struct {
-	device proc.Device
+	device mountinfo.Device
 	inode  uint64
 }
 
@@ -120,9 +121,7 @@ func (r *run) findRoot(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	if m, ok := proc.On(r.mounts.Learn(b), "/"); ok {
-		r.root = &m
-	}
+	r.root = r.mounts.Learn(b).At("/")
 }
 
 // process preserves one process. Its error is the sink's or the context's.

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/mountinfo"
 	"amber/collect/filesystem/tree"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 )
 

@@ -5,13 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"amber/collect/filesystem/mountinfo"
+	"amber/container/mountinfo"
 	"amber/evidence/record"
 )
 
@@ -20,32 +19,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestParseOptions(t *testing.T) {
-	for super, want := range map[string]Dirs{
-		`rw,lowerdir=/a:/b,upperdir=/u,workdir=/w,xino=off`: {Upper: "/u", Work: "/w", Lower: []string{"/a", "/b"}},
-		`rw,lowerdir=/a\134:b:/c\040d\054e::/data`:          {Lower: []string{"/a:b", "/c d,e", "/data"}},
-		`ro,lowerdir+=/a:b,lowerdir+=/c,datadir+=/d`:        {Lower: []string{"/a:b", "/c", "/d"}},
-		`rw,lowerdir=/x\134\134y,userxattr`:                 {Lower: []string{`/x\y`}, UserXattr: true},
-		``:                                                  {},
-	} {
-		if got := ParseOptions(super); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v, want %+v", super, got, want)
-		}
-	}
-}
-
-func FuzzParseOptions(f *testing.F) {
-	f.Add(`rw,lowerdir=/a\134:b:/c::/d,upperdir=/u`)
-	f.Add(`\`)
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, dir := range ParseOptions("lowerdir=" + s).Lower {
-			if dir == "" {
-				t.Fatalf("%q gives an empty directory", s)
-			}
-		}
-	})
 }
 
 func TestMarks(t *testing.T) {

@@ -8,14 +8,16 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"amber/container/mountinfo"
 )
 
 // File is a regular file, open for reading. Its reads are guarded: one that
 // does not return in time fails, and so do all after it.
 type File struct {
 	Stat  unix.Stat_t
-	Mount Mount  // zero for a memfd
-	Path  string // where Root.Open found it, without links
+	Mount *mountinfo.Mount // nil for a memfd
+	Path  string           // where Root.Open found it, without links
 
 	ctx   context.Context
 	guard *Guard
@@ -25,7 +27,7 @@ type File struct {
 }
 
 // Device is the device of the file.
-func (f *File) Device() Device { return DeviceOf(f.Stat.Dev) }
+func (f *File) Device() mountinfo.Device { return mountinfo.DeviceOf(f.Stat.Dev) }
 
 // OpenLink opens the regular file behind a link of the process ("exe",
 // "map_files/…"), also one that is deleted, after looking where it lies:
@@ -65,9 +67,9 @@ func (f *File) place(m *Mounts, path int) error {
 	if err != nil {
 		return fmt.Errorf("finding its mount: %w", err)
 	}
-	f.Mount, _ = m.ByID(id)
+	f.Mount = m.ByID(id)
 	unsafe := m.SafeMount(id)
-	if _, known := m.ByID(id); known && unsafe != nil {
+	if f.Mount != nil && unsafe != nil {
 		return unsafe
 	}
 	// AT_STATX_DONT_SYNC has FUSE answer from what it knows, asking nobody.
@@ -77,7 +79,7 @@ func (f *File) place(m *Mounts, path int) error {
 	}
 	if unsafe != nil {
 		// No mount table has it: a memfd, or a mount that was detached.
-		if err := m.SafeDevice(Device{st.Dev_major, st.Dev_minor}); err != nil {
+		if err := m.SafeDevice(mountinfo.Device{Major: st.Dev_major, Minor: st.Dev_minor}); err != nil {
 			return err
 		}
 	}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"amber/container/mountinfo"
 )
 
 // ErrRemote says that a file was not touched because a process may be serving
@@ -15,17 +18,22 @@ import (
 var ErrRemote = errors.New("not touched: its file system may be served by a process")
 
 // Mounts knows the file systems of all mount tables that it was shown. Mount
-// ids are the kernel's own and hold in all mount namespaces.
+// ids are the kernel's own and hold in all mount namespaces. A read that was
+// abandoned may ask it still, while others learn.
 type Mounts struct {
-	byID     map[int]Mount
-	byDevice map[Device]Mount
-	internal Device // the kernel's own tmpfs, of memfds and shared memory
-	last     []byte
+	mu       sync.RWMutex
+	host     *mountinfo.Table // nil until the first is learnt, which is amber's own
+	byID     map[int]*mountinfo.Mount
+	byDevice map[mountinfo.Device]*mountinfo.Mount
+	internal mountinfo.Device // the kernel's own tmpfs, of memfds and shared memory
+
+	last      []byte // what was learnt last, and its table
+	lastTable *mountinfo.Table
 }
 
 // NewMounts knows amber's own mount table and the kernel's internal tmpfs.
 func NewMounts(ctx context.Context, g *Guard) *Mounts {
-	m := &Mounts{byID: map[int]Mount{}, byDevice: map[Device]Mount{}}
+	m := &Mounts{byID: map[int]*mountinfo.Mount{}, byDevice: map[mountinfo.Device]*mountinfo.Mount{}}
 	for _, path := range []string{"/proc/self/mountinfo", "/proc/1/mountinfo"} {
 		b, err := Within(ctx, g, func() ([]byte, error) { return readAt(unix.AT_FDCWD, path, 64<<20) })
 		if err == nil {
@@ -37,56 +45,69 @@ func NewMounts(ctx context.Context, g *Guard) *Mounts {
 }
 
 // internalDevice is the device of memfds: that of one of our own.
-func internalDevice() Device {
+func internalDevice() mountinfo.Device {
 	fd, err := unix.MemfdCreate("amber", unix.MFD_CLOEXEC)
 	if err != nil {
-		return Device{}
+		return mountinfo.Device{}
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return Device{}
+		return mountinfo.Device{}
 	}
-	return DeviceOf(st.Dev)
+	return mountinfo.DeviceOf(st.Dev)
 }
 
-// DeviceOf splits the device number of a stat.
-func DeviceOf(dev uint64) Device { return Device{unix.Major(dev), unix.Minor(dev)} }
-
-// Learn adds a mount table (the bytes of mountinfo) and gives its mounts.
-func (m *Mounts) Learn(mountinfo []byte) []Mount {
-	all, _ := ParseMountinfo(mountinfo)
-	if bytes.Equal(mountinfo, m.last) {
-		return all
+// Learn adds a mount table (the bytes of mountinfo) and gives it read.
+func (m *Mounts) Learn(data []byte) *mountinfo.Table {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lastTable != nil && bytes.Equal(data, m.last) {
+		return m.lastTable
 	}
-	m.last = mountinfo
-	for _, mount := range all {
+	table := mountinfo.Parse(data)
+	table.MarkServed(m.host)
+	m.last, m.lastTable = data, table
+	if m.host == nil {
+		m.host = table
+	}
+	for i := range table.Mounts {
+		mount := &table.Mounts[i]
 		m.byID[mount.ID] = mount
-		// Of several types on one device the remote one counts.
-		if old, ok := m.byDevice[mount.Device]; !ok || !Remote(old.Type) {
-			m.byDevice[mount.Device] = mount
+		// Of several types on one device the served one counts.
+		if old := m.byDevice[mount.Dev]; old == nil || !old.Served() {
+			m.byDevice[mount.Dev] = mount
 		}
 	}
-	return all
+	return table
 }
 
-// ByID gives a mount by its id.
-func (m *Mounts) ByID(id int) (Mount, bool) {
-	mount, ok := m.byID[id]
-	return mount, ok
+// ByID gives a mount by its id, nil where no table has it.
+func (m *Mounts) ByID(id int) *mountinfo.Mount {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.byID[id]
+}
+
+func (m *Mounts) onDevice(d mountinfo.Device) *mountinfo.Mount {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.byDevice[d]
 }
 
 // Memfd reports whether files of this device are memfds or shared memory.
-func (m *Mounts) Memfd(d Device) bool { return m.internal != Device{} && d == m.internal }
+func (m *Mounts) Memfd(d mountinfo.Device) bool {
+	return m.internal != mountinfo.Device{} && d == m.internal
+}
 
 // SafeDevice gives nil where files of a device can be touched: a disk's, the
 // kernel's own, or one of a known file system that no process serves.
-func (m *Mounts) SafeDevice(d Device) error {
-	mount, ok := m.byDevice[d]
+func (m *Mounts) SafeDevice(d mountinfo.Device) error {
+	mount := m.onDevice(d)
 	switch {
-	case ok && Remote(mount.Type):
-		return fmt.Errorf("%w (%s)", ErrRemote, mount.Type)
-	case ok, d.Major != 0, m.Memfd(d):
+	case mount != nil && mount.Served():
+		return fmt.Errorf("%w (%s)", ErrRemote, mount.Kind())
+	case mount != nil, d.Major != 0, m.Memfd(d):
 		return nil
 	}
 	return fmt.Errorf("%w (device %v is in no mount table)", ErrRemote, d)
@@ -94,12 +115,12 @@ func (m *Mounts) SafeDevice(d Device) error {
 
 // SafeMount is SafeDevice for a mount id.
 func (m *Mounts) SafeMount(id int) error {
-	mount, ok := m.byID[id]
-	if !ok {
+	mount := m.ByID(id)
+	if mount == nil {
 		return fmt.Errorf("%w (mount %d is in no mount table)", ErrRemote, id)
 	}
-	if Remote(mount.Type) {
-		return fmt.Errorf("%w (%s)", ErrRemote, mount.Type)
+	if mount.Served() {
+		return fmt.Errorf("%w (%s)", ErrRemote, mount.Kind())
 	}
 	return nil
 }

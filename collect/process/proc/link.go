@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"golang.org/x/sys/unix"
+
+	"amber/container/mountinfo"
 )
 
 // LinkStat is what amber uses of the stat of a file behind a link.
 type LinkStat struct {
 	Type   string // file, dir, char, block, fifo, socket, symlink
-	Device Device
+	Device mountinfo.Device
 	Inode  uint64
 	Links  uint32 // 0: no name is left
 }
@@ -24,7 +26,7 @@ func (h *Handle) StatLink(ctx context.Context, name string) (LinkStat, error) {
 			return LinkStat{}, err
 		}
 		return LinkStat{
-			Type: typeOf(st.Mode), Device: Device{st.Dev_major, st.Dev_minor}, Inode: st.Ino, Links: st.Nlink,
+			Type: typeOf(st.Mode), Device: mountinfo.Device{Major: st.Dev_major, Minor: st.Dev_minor}, Inode: st.Ino, Links: st.Nlink,
 		}, nil
 	})
 }

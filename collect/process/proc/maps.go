@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"amber/container/mountinfo"
 )
 
 // Mapping is one line of /proc/PID/maps. Name is as the kernel shows it: octal
@@ -14,7 +16,7 @@ type Mapping struct {
 	Start, End uint64
 	Perms      string // "rwxp"
 	Offset     uint64
-	Device     Device
+	Device     mountinfo.Device
 	Inode      uint64
 	Name       string
 }
@@ -70,7 +72,7 @@ func parseMapping(line string) (Mapping, error) {
 		}
 		*n.to = v
 	}
-	m.Device = Device{uint32(device[0]), uint32(device[1])}
+	m.Device = mountinfo.Device{Major: uint32(device[0]), Minor: uint32(device[1])}
 	if m.End < m.Start {
 		return m, fmt.Errorf("maps: %q ends before it starts", f[0])
 	}

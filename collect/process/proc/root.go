@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"amber/container/mountinfo"
 )
 
 // maxLinks is how many symbolic links one path may go through, as in the
@@ -21,12 +23,12 @@ const maxLinks = 40
 type Root struct {
 	h      *Handle
 	known  *Mounts
-	mounts []Mount
+	mounts *mountinfo.Table
 }
 
-// Root gives the process's root; mountinfo is the process's own.
-func (h *Handle) Root(known *Mounts, mountinfo []byte) *Root {
-	return &Root{h: h, known: known, mounts: known.Learn(mountinfo)}
+// Root gives the process's root; table is the process's own mountinfo.
+func (h *Handle) Root(known *Mounts, table []byte) *Root {
+	return &Root{h: h, known: known, mounts: known.Learn(table)}
 }
 
 // Stat gives what a path names, without following a link at its end.
@@ -130,8 +132,8 @@ func elements(p string) []string {
 // lookup opens one path all of whose elements before the last are known to be
 // directories.
 func (r *Root) lookup(root int, at string) (int, error) {
-	if m, ok := On(r.mounts, at); ok && Remote(m.Type) {
-		return -1, fmt.Errorf("%w (%s at %q)", ErrRemote, m.Type, m.Point)
+	if m := r.mounts.Covering(at); m != nil && m.Served() {
+		return -1, fmt.Errorf("%w (%s at %q)", ErrRemote, m.Kind(), m.Point)
 	}
 	rel := strings.TrimPrefix(at, "/")
 	if rel == "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,51 @@ func TestParseOwn(t *testing.T) {
 	}
 }
 
+// A field may be empty, and a "-" ends the optional ones wherever else it is.
+func TestParseOddLines(t *testing.T) {
+	tab := Parse([]byte("30 22 0:40 / /a rw - fuse  rw\n31 22 0:41 / /b rw shared:1 master:2 - 9p - rw,trans=fd - x\n"))
+	if m := tab.At("/a"); m == nil || !m.FUSE() || m.Source != "" || m.Super != "rw" {
+		t.Errorf("the mount without a source is %+v", m)
+	}
+	if m := tab.At("/b"); m == nil || m.FSType != "9p" || m.Source != "-" || m.Super != "rw,trans=fd - x" {
+		t.Errorf("the mount from - is %+v", m)
+	}
+	for _, bad := range []string{"", "1", "1 2 3:4 / / rw", "1 2 3:4 / / rw -", "1 2 3:4 / / rw - a b", "x 2 3:4 / / rw - a b c", "1 2 3 / / rw - a b c"} {
+		if tab := Parse([]byte(bad + "\n")); tab.Bad != 1 || len(tab.Mounts) != 0 {
+			t.Errorf("%q gives %+v", bad, tab.Mounts)
+		}
+	}
+}
+
+func TestServed(t *testing.T) {
+	for kind, want := range map[string]bool{
+		"fuse": true, "fuseblk": true, "fuse.sshfs": true, "fusectl": false, "nfs": true, "nfs4": true, "9p": true,
+		"cifs": true, "smb3": true, "ceph": true, "glusterfs": true, "gpfs": true, "autofs": true,
+		"ext4": false, "overlay": false, "proc": false, "nfsd": false, "": false,
+	} {
+		if m := (Mount{FSType: kind}); m.Served() != want {
+			t.Errorf("%q: %t", kind, !want)
+		}
+	}
+}
+
+func TestShows(t *testing.T) {
+	for _, c := range []struct{ root, point, name, want string }{
+		{"/", "/sys/fs/cgroup", "/a/b", "/sys/fs/cgroup/a/b"},
+		{"/", "/sys/fs/cgroup", "/", "/sys/fs/cgroup"},
+		{"/pod1", "/mnt", "/pod1/c", "/mnt/c"},
+		{"/pod1", "/mnt", "/pod1", "/mnt"},
+		{"/pod1", "/mnt", "/pod11/c", ""},
+		{"/", "/mnt", "/../c", ""},
+		{"/", "mnt", "/c", ""},
+	} {
+		m := Mount{Root: c.root, Point: c.point}
+		if got, ok := m.Shows(c.name); got != c.want || ok != (c.want != "") {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
 func TestOpenFollowsButTheLast(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "real/sub"), 0o755))
@@ -93,6 +139,10 @@ func TestOpenEntersNothingServed(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte(`1 2 3:4 \040 \ - - - a b c - d`))
+	f.Add([]byte(`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - fuse.evil /dev/root rw,upperdir=/a\054b` + "\n"))
+	if own, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+		f.Add(own)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tab := Parse(data)
 		for _, m := range tab.Mounts {
@@ -100,6 +150,11 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("no topmost mount on %q", m.Point)
 			}
 			tab.Covering(m.Point)
+		}
+		for _, p := range []string{"/", "/etc/hosts", "/proc/x"} {
+			if m := tab.Covering(p); m != nil && !strings.HasPrefix(p, strings.TrimSuffix(m.Point, "/")) {
+				t.Errorf("%s is said to lie on %+v", p, m)
+			}
 		}
 	})
 }

@@ -1,22 +1,19 @@
-package overlay
+package mountinfo
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
-// Dirs are the directories of an overlay mount.
-type Dirs struct {
+// Overlay is what the options of an overlay mount say.
+type Overlay struct {
 	Upper, Work string
 	Lower       []string // topmost first; data-only layers last
 	UserXattr   bool
 }
 
-// ParseOptions reads the options of an overlay's superblock as
+// ParseOverlay reads the options of an overlay's superblock (Mount.Super) as
 // /proc/PID/mountinfo shows them: octal escapes of that file's, and beneath
 // them the backslashes that an overlay wants before colons.
-func ParseOptions(super string) Dirs {
-	var d Dirs
+func ParseOverlay(super string) Overlay {
+	var d Overlay
 	for o := range strings.SplitSeq(super, ",") {
 		name, value, _ := strings.Cut(o, "=")
 		value = unescape(value)
@@ -60,20 +57,4 @@ func splitDirs(s string) []string {
 	}
 	end()
 	return out
-}
-
-// unescape undoes octal escapes and leaves other backslashes alone.
-func unescape(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b = append(b, byte(n))
-				i += 3
-				continue
-			}
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
 }

@@ -17,7 +17,7 @@ type ServedError struct {
 }
 
 func (e *ServedError) Error() string {
-	return fmt.Sprintf("%s is served by %s (%s), which may be served by the frozen target: not touched", e.Path, e.Mount.FSType, e.Mount.Source)
+	return fmt.Sprintf("%s is served by %s (%s), which may be served by the frozen target: not touched", e.Path, e.Mount.Kind(), e.Mount.Source)
 }
 
 // maxLinks is the number of symbolic links followed, as the kernel's own.

@@ -1,10 +1,14 @@
-// Package mountinfo reads /proc/PID/mountinfo (proc_pid_mountinfo(5)) and opens
-// paths of the host without touching file systems that may never answer.
+// Package mountinfo reads /proc/PID/mountinfo (proc_pid_mountinfo(5)), knows
+// which file systems may never answer, and opens paths of the host without
+// touching those.
 package mountinfo
 
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,13 +17,15 @@ import (
 // sees it.
 type Mount struct {
 	ID, Parent int
-	Dev        string // "MAJOR:MINOR" of the superblock
+	Dev        Device // of the superblock
 	Root       string // the part of the file system that is mounted
 	Point      string
 	Options    string // of this mount
 	FSType     string
 	Source     string
 	Super      string // options of the superblock, escaped as they are in the file
+
+	on string // see Table.MarkServed
 }
 
 // Table is a mount namespace. Bad counts lines that could not be read.
@@ -27,6 +33,19 @@ type Table struct {
 	Mounts []Mount
 	Bad    int
 	top    map[string]*Mount
+}
+
+// Of reads the mount table of a process; 0 is the calling one.
+func Of(pid int) (*Table, error) {
+	who := "self"
+	if pid != 0 {
+		who = strconv.Itoa(pid)
+	}
+	data, err := os.ReadFile("/proc/" + who + "/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("reading the mount table: %w", err)
+	}
+	return Parse(data), nil
 }
 
 // Parse reads a mountinfo file.
@@ -54,10 +73,14 @@ func (t *Table) place(m *Mount) {
 	}
 }
 
+// optional is where the optional fields begin, which a "-" ends. A field may be
+// empty (a mount's source), so that fields are cut at each blank.
+const optional = 6
+
 func parseLine(line string) (Mount, error) {
-	left, right, ok := strings.Cut(line, " - ")
-	f, r := strings.Split(left, " "), strings.Split(right, " ")
-	if !ok || len(f) < 6 || len(r) < 3 {
+	f := strings.Split(line, " ")
+	end := optional + max(0, slices.Index(f[min(optional, len(f)):], "-"))
+	if len(f) < end+4 || f[end] != "-" {
 		return Mount{}, fmt.Errorf("%q is no line of mountinfo", line)
 	}
 	id, err := strconv.Atoi(f[0])
@@ -68,13 +91,19 @@ func parseLine(line string) (Mount, error) {
 	if err != nil {
 		return Mount{}, fmt.Errorf("parent mount id: %w", err)
 	}
+	dev, err := parseDevice(f[2])
+	if err != nil {
+		return Mount{}, err
+	}
+	r := f[end+1:]
 	return Mount{
-		ID: id, Parent: parent, Dev: f[2], Root: unescape(f[3]), Point: unescape(f[4]), Options: f[5],
+		ID: id, Parent: parent, Dev: dev, Root: unescape(f[3]), Point: unescape(f[4]), Options: f[5],
 		FSType: unescape(r[0]), Source: unescape(r[1]), Super: strings.Join(r[2:], " "),
 	}, nil
 }
 
-// unescape undoes the octal escapes of blanks and backslashes.
+// unescape undoes the kernel's octal escapes and leaves other backslashes
+// alone.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -125,39 +154,6 @@ func (t *Table) Covering(path string) *Mount {
 	}
 }
 
-// Served says whether files of this type may be served by a process or a
-// machine that never answers, which for all we know is the frozen target.
-func (m *Mount) Served() bool {
-	switch m.FSType {
-	case "fusectl":
-		return false
-	case "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "coda", "lustre", "orangefs", "beegfs", "gpfs", "ncpfs", "autofs":
-		return true
-	}
-	return strings.HasPrefix(m.FSType, "fuse")
-}
-
-// Kernel says whether the type holds no files of anyone's but the kernel's own.
-func (m *Mount) Kernel() bool {
-	switch m.FSType {
-	case "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "securityfs", "debugfs", "tracefs", "bpf", "pstore",
-		"configfs", "efivarfs", "fusectl", "selinuxfs", "binfmt_misc", "hugetlbfs", "rpc_pipefs", "nsfs", "devtmpfs":
-		return true
-	}
-	return false
-}
-
-// Plain says whether the type is known to be answered by this machine's kernel
-// alone, from memory or its disks.
-func (m *Mount) Plain() bool {
-	switch m.FSType {
-	case "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "nilfs2",
-		"vfat", "msdos", "exfat", "ntfs3", "squashfs", "erofs", "iso9660", "udf", "rootfs":
-		return true
-	}
-	return false
-}
-
 // Has says whether a comma-separated option of the superblock is set.
 func (m *Mount) Has(option string) bool {
 	for o := range strings.SplitSeq(m.Super, ",") {
@@ -166,4 +162,15 @@ func (m *Mount) Has(option string) bool {
 		}
 	}
 	return false
+}
+
+// Shows is where the mount has what its file system calls name, a clean
+// absolute path such as that of a control group; false where it shows another
+// part of it.
+func (m *Mount) Shows(name string) (string, bool) {
+	rel, ok := strings.CutPrefix(name+"/", strings.TrimSuffix(m.Root, "/")+"/")
+	if !ok || !path.IsAbs(m.Point) || strings.Contains("/"+rel, "/../") {
+		return "", false
+	}
+	return path.Join(m.Point, rel), true
 }
