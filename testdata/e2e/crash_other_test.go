@@ -82,7 +82,7 @@ func TestCrashSign(t *testing.T) {
 	id := only(t, plain)
 	everyPoint(t, 2, func(w, n int) ([]string, bool) {
 		v := u.with("AMBER_CASE", "")
-		v.home = t.TempDir()
+		v.home = fastDir(t)
 		dir := filepath.Join(v.home, "case")
 		copyTree(t, plain, dir)
 		got, points := v.dieAt(t, n, "evidence", "sign", "--case", dir, id)
@@ -118,7 +118,7 @@ func TestCrashImport(t *testing.T) {
 	u.stream(t, stream, "collect", "--case", filepath.Join(u.home, "source"), "--to", "-", ref(r)).want(t, 0, 3)
 	everyPoint(t, 2, func(w, n int) ([]string, bool) {
 		v := u.with("AMBER_CASE", "")
-		v.home = t.TempDir()
+		v.home = fastDir(t)
 		dir := filepath.Join(v.home, "case")
 		got, points := v.dieAt(t, n, "evidence", "import", "--case", dir, stream)
 		if !got.died() {
