@@ -1,11 +1,12 @@
 package container
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
+
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 )
 
 // runtimeV2 is the folder of containerd's state directory that holds
@@ -41,11 +42,11 @@ func shimState(pid int) string {
 	if pid == 0 {
 		return ""
 	}
-	shim, err := parentOf(pid)
+	init, err := procfs.ReadStat(pid)
 	if err != nil {
 		return ""
 	}
-	cwd, err := os.Readlink("/proc/" + strconv.Itoa(shim) + "/cwd")
+	cwd, err := os.Readlink("/proc/" + strconv.Itoa(init.PPID) + "/cwd")
 	if err != nil {
 		return ""
 	}
@@ -58,9 +59,6 @@ func shimState(pid int) string {
 // Mounted reports whether something is mounted at a path, by the mount table:
 // the mount itself is not touched, for a container may serve it.
 func Mounted(path string) bool {
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false
-	}
-	return bytes.Contains(table, []byte(" "+strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(path)+" "))
+	table, err := mountinfo.Of(0)
+	return err == nil && table.At(filepath.Clean(path)) != nil
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 )
 
 const (
@@ -21,7 +24,7 @@ const (
 	partial = "29 25 0:26 /kubepods/pod1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 )
 
-func TestParseCGroups(t *testing.T) {
+func TestLocate(t *testing.T) {
 	for _, test := range []struct{ name, groups, table, want string }{
 		{
 			"hybrid", "9:freezer:/ns/id\n4:cpu,cpuacct:/ns/id\n1:name=systemd:/ns/id\n0::/ns/id\n", hybrid,
@@ -38,7 +41,7 @@ func TestParseCGroups(t *testing.T) {
 		{"rubbish", "x\n::\n\n9:\n", hybrid, ""},
 	} {
 		var dirs []string
-		for _, g := range parseCGroups(test.groups, parseCGroupMounts(test.table)) {
+		for _, g := range locate(procfs.ParseCgroups([]byte(test.groups)), mountinfo.Parse([]byte(test.table))) {
 			dirs = append(dirs, g.Dir)
 		}
 		if got := strings.Join(dirs, " "); got != test.want {
@@ -62,16 +65,16 @@ func TestCGroupsOfThisProcess(t *testing.T) {
 	}
 }
 
-func FuzzParseCGroups(f *testing.F) {
+func FuzzLocate(f *testing.F) {
 	f.Add("9:freezer:/ns/id\n0::/ns/id\n", hybrid)
 	f.Add("0::/../x\n", unified)
 	f.Add("0::/kubepods/pod1/c1\n", partial)
 	f.Fuzz(func(t *testing.T, groups, table string) {
-		mounts := parseCGroupMounts(table)
-		for _, g := range parseCGroups(groups, mounts) {
+		mounts := mountinfo.Parse([]byte(table))
+		for _, g := range locate(procfs.ParseCgroups([]byte(groups)), mounts) {
 			inside := false
-			for _, m := range mounts {
-				inside = inside || under(g.Dir, filepath.Join(m.point))
+			for _, m := range mounts.Mounts {
+				inside = inside || under(g.Dir, filepath.Join(m.Point))
 			}
 			if !inside {
 				t.Errorf("%q leads to %q, out of every hierarchy", g.Path, g.Dir)

@@ -1,15 +1,13 @@
 package container
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
-	"strconv"
-	"strings"
+
+	"amber/container/procfs"
 )
 
 // How a process was found to belong to a container.
@@ -26,10 +24,6 @@ type Process struct {
 	PID int      `json:"pid"`
 	How []string `json:"how"`
 }
-
-// hostPIDNS is the inode of the host's own pid namespace, on every kernel
-// (PROC_PID_INIT_INO).
-const hostPIDNS = "pid:[4026531836]"
 
 // PIDs lists the processes of a running or paused container, by pid: those in
 // the cgroup of its init process and below, in whichever hierarchies are
@@ -73,7 +67,10 @@ func inGroups(groups []CGroup) map[int]bool {
 				return nil
 			}
 			if d.IsDir() {
-				addMembers(pids, dir)
+				members, _ := procfs.ReadMembers(filepath.Join(dir, "cgroup.procs"))
+				for _, pid := range members {
+					pids[pid] = true
+				}
 			}
 			return nil
 		})
@@ -81,59 +78,26 @@ func inGroups(groups []CGroup) map[int]bool {
 	return pids
 }
 
-func addMembers(pids map[int]bool, dir string) {
-	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	if err != nil { // a threaded group has none; the one above it lists them
-		return
-	}
-	for _, line := range strings.Fields(string(data)) {
-		if pid, err := strconv.Atoi(line); err == nil && pid > 0 { // 0: of a pid namespace that we do not see
-			pids[pid] = true
-		}
-	}
-}
-
 // byNamespace adds the processes that share the pid namespace of init, and
 // gives the parent of every process of the host.
 func byNamespace(init int, found map[int][]string) map[int]int {
-	namespace, err := os.Readlink("/proc/" + strconv.Itoa(init) + "/ns/pid")
+	namespace, err := procfs.Namespace(init, "pid")
 	own, _ := os.Readlink("/proc/self/ns/pid")
-	shared := err != nil || namespace == hostPIDNS || namespace == own
+	shared := err != nil || procfs.IsHostPID(namespace) || namespace == own
 	parents := map[int]int{}
-	proc, err := os.Open("/proc")
-	if err != nil {
-		return parents
-	}
-	defer proc.Close()
-	names, _ := proc.Readdirnames(-1)
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if parent, err := parentOf(pid); err == nil {
-			parents[pid] = parent
+	pids, _ := procfs.Pids()
+	for _, pid := range pids {
+		if stat, err := procfs.ReadStat(pid); err == nil {
+			parents[pid] = stat.PPID
 		}
 		if shared {
 			continue
 		}
-		if ns, err := os.Readlink("/proc/" + name + "/ns/pid"); err == nil && ns == namespace {
+		if ns, err := procfs.Namespace(pid, "pid"); err == nil && ns == namespace {
 			found[pid] = append(found[pid], ByPIDNS)
 		}
 	}
 	return parents
-}
-
-func parentOf(pid int) (int, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 2 {
-		return 0, errors.New("stat is short")
-	}
-	return strconv.Atoi(fields[1])
 }
 
 // descendants are the processes whose line of parents leads to a found one.

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"amber/container/procfs"
 	"amber/evidence/durable"
-	"amber/isolate/proc"
 )
 
 // The types of a journal's lines, in the order in which they come.
@@ -50,12 +50,12 @@ type Process struct {
 }
 
 // Alive reports whether the process still runs.
-func (p Process) Alive() bool { return p.Boot == proc.BootID() && proc.Alive(p.PID, p.Start) }
+func (p Process) Alive() bool { return p.Boot == procfs.BootID() && procfs.Alive(p.PID, p.Start) }
 
 func self() Process {
-	pid := proc.Self()
-	s, _ := proc.ReadStat(pid)
-	return Process{PID: pid, Start: s.Start, Boot: proc.BootID()}
+	pid := procfs.Self()
+	s, _ := procfs.ReadStat(pid)
+	return Process{PID: pid, Start: s.Start, Boot: procfs.BootID()}
 }
 
 // Journal is one application's write-ahead log in a case. Its methods may be

@@ -97,7 +97,7 @@ func (j *job) attach() error {
 		return j.sink.Miss(path, fmt.Errorf("process %d: %w", j.c.PID, err))
 	}
 	j.proc = proc
-	j.frozen = frozen(j.c)
+	j.frozen = container.Frozen(j.c.PID)
 	data, err := readAt(proc, "mountinfo")
 	if err != nil {
 		return j.sink.Miss(path, fmt.Errorf("process %d: %w", j.c.PID, err))

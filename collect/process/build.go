@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"amber/collect/process/proc"
+	"amber/container/procfs"
 	"amber/evidence/record"
 )
 
@@ -31,7 +32,7 @@ func (s *subject) build(ctx context.Context) error {
 	rec.LSM = record.Text(bytes.TrimRight(s.raw["attr/current"], "\n\x00"))
 	rec.Cgroups = cgroups(s.raw["cgroup"])
 	rec.LoginUID, rec.AuditSession = audit(s.raw["loginuid"]), audit(s.raw["sessionid"])
-	credentials(rec, proc.ParseStatus(s.raw["status"]))
+	credentials(rec, procfs.ParseStatus(s.raw["status"]))
 	if rec.FilesTotal > len(rec.Files) {
 		rec.Notes = append(rec.Notes, fmt.Sprintf("%d of %d open files are in this record; all are members", len(rec.Files), rec.FilesTotal))
 	}
@@ -58,7 +59,7 @@ func (s *subject) build(ctx context.Context) error {
 }
 
 // credentials fills what /proc/PID/status tells.
-func credentials(rec *record.Process, status proc.Status) {
+func credentials(rec *record.Process, status procfs.Status) {
 	for _, n := range status.Numbers("NSpid") {
 		rec.NSPIDs = append(rec.NSPIDs, int(n))
 	}
@@ -96,19 +97,11 @@ func arguments(cmdline []byte) []record.Text {
 	return args
 }
 
-// cgroups reads /proc/PID/cgroup; a path may hold any byte but newline.
+// cgroups reads /proc/PID/cgroup.
 func cgroups(b []byte) []record.Cgroup {
 	var all []record.Cgroup
-	for line := range strings.Lines(string(b)) {
-		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(f) != 3 {
-			continue
-		}
-		id, err := strconv.Atoi(f[0])
-		if err != nil {
-			continue
-		}
-		all = append(all, record.Cgroup{Hierarchy: id, Controllers: f[1], Path: record.Text(f[2])})
+	for _, g := range procfs.ParseCgroups(b) {
+		all = append(all, record.Cgroup{Hierarchy: g.Hierarchy, Controllers: g.Controllers, Path: record.Text(g.Path)})
 	}
 	return all
 }

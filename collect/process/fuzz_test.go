@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"amber/collect/process/proc"
+	"amber/container/procfs"
 	"amber/evidence/record"
 )
 
@@ -32,7 +32,7 @@ func FuzzRecord(f *testing.F) {
 			Cgroups: cgroups(cgroup), LoginUID: audit(cgroup),
 		}
 		p.Lies = placeLies(p.Exe)
-		credentials(&p, proc.ParseStatus(cmdline))
+		credentials(&p, procfs.ParseStatus(cmdline))
 		b, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"amber/collect/process/proc"
 	"amber/container"
 	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/record"
 )
 
@@ -74,7 +75,7 @@ type run struct {
 	sink    collect.Sink
 	guard   *proc.Guard
 	mounts  *proc.Mounts
-	boot    proc.Boot
+	boot    procfs.Boot
 	root    *mountinfo.Mount // the container's root mount, as its init process sees it
 	records *jsonl.Writer
 	tree    tree
@@ -90,7 +91,7 @@ type fileKey struct {
 }
 
 func newRun(ctx context.Context, opts Options, c container.Container, sink collect.Sink) (*run, error) {
-	boot, err := proc.ReadBoot()
+	boot, err := procfs.ReadBoot()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"amber/collect/process/proc"
 	"amber/container"
+	"amber/container/procfs"
 	"amber/evidence/record"
 
 	"golang.org/x/sys/unix"
@@ -216,7 +217,7 @@ func (s *subject) threads(ctx context.Context) error {
 				}
 			}
 		}
-		if st, err := proc.ParseStat(s.raw[dir+"stat"]); err == nil {
+		if st, err := procfs.ParseStat(s.raw[dir+"stat"]); err == nil {
 			s.rec.Threads = append(s.rec.Threads, record.Thread{TID: tid, Comm: record.Text(st.Comm), State: string(st.State)})
 		}
 		delete(s.raw, dir+"stat")

@@ -8,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
+
+	"amber/container/procfs"
 )
 
 // ErrRoot is given for the root of a hierarchy, which is never frozen.
@@ -60,7 +59,7 @@ func (g Group) gather(file string) ([]int, error) {
 		case !d.IsDir():
 			return nil
 		}
-		more, err := readPids(filepath.Join(path, file))
+		more, err := procfs.ReadMembers(filepath.Join(path, file))
 		pids = append(pids, more...)
 		return err
 	})
@@ -69,29 +68,6 @@ func (g Group) gather(file string) ([]int, error) {
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids), nil
-}
-
-// readPids reads cgroup.procs. A threaded cgroup of version 2 answers
-// EOPNOTSUPP: its processes are listed by the domain above it.
-func readPids(path string) ([]int, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.EOPNOTSUPP) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for f := range strings.FieldsSeq(string(data)) {
-		pid, err := strconv.Atoi(f)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-		if pid > 0 { // 0 is a process that our pid namespace does not show
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }
 
 func inode(dir string) (uint64, error) {

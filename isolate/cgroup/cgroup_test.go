@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/isolate/isolatetest"
 )
 
-func TestParsePaths(t *testing.T) {
+func TestChoose(t *testing.T) {
 	for data, want := range map[string]Paths{
 		"6:freezer:/a\n4:memory:/b\n0::/c:d\n": {V1: "/a", V2: "/c:d"},
 		"3:cpu,freezer:/x\n":                   {V1: "/x"},
@@ -18,7 +20,7 @@ func TestParsePaths(t *testing.T) {
 		"":                                     {},
 		"0::relative\n:::\n5:freezer\n0:freezer:": {},
 	} {
-		if got := ParsePaths(data); got != want {
+		if got := choose(procfs.ParseCgroups([]byte(data))); got != want {
 			t.Errorf("%q: %+v, want %+v", data, got, want)
 		}
 	}
@@ -45,20 +47,21 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-const mountinfo = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+const mountTable = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer
 38 31 0:34 /docker/x /mnt rw,relatime shared:1 - cgroup cgroup rw,freezer
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 `
 
-func TestParseMounts(t *testing.T) {
-	if got := ParseMounts(mountinfo, 1, "/docker/x/y"); !slices.Equal(got, []string{"/sys/fs/cgroup/freezer/docker/x/y", "/mnt/y"}) {
+func TestPlaces(t *testing.T) {
+	table := mountinfo.Parse([]byte(mountTable))
+	if got := places(table, 1, "/docker/x/y"); !slices.Equal(got, []string{"/sys/fs/cgroup/freezer/docker/x/y", "/mnt/y"}) {
 		t.Error(got)
 	}
-	if got := ParseMounts(mountinfo, 1, "/docker/xy"); !slices.Equal(got, []string{"/sys/fs/cgroup/freezer/docker/xy"}) {
+	if got := places(table, 1, "/docker/xy"); !slices.Equal(got, []string{"/sys/fs/cgroup/freezer/docker/xy"}) {
 		t.Error(got)
 	}
-	if got := ParseMounts(mountinfo, 2, "/a"); !slices.Equal(got, []string{"/sys/fs/cgroup/unified/a"}) {
+	if got := places(table, 2, "/a"); !slices.Equal(got, []string{"/sys/fs/cgroup/unified/a"}) {
 		t.Error(got)
 	}
 }
@@ -67,7 +70,7 @@ func FuzzPaths(f *testing.F) {
 	f.Add("6:freezer:/a/b\n0::/c\n", "/ns/id", "id")
 	f.Add("0::/system.slice/docker-ab.scope\n", "system.slice:docker:ab", "ab")
 	f.Fuzz(func(t *testing.T, data, hint, id string) {
-		p := ParsePaths(data)
+		p := choose(procfs.ParseCgroups([]byte(data)))
 		for _, name := range []string{p.V1, p.V2} {
 			if own := Own(name, hint, id); !strings.HasPrefix(name, own) {
 				t.Errorf("Own(%q) = %q, which is not above it", name, own)
@@ -76,12 +79,12 @@ func FuzzPaths(f *testing.F) {
 	})
 }
 
-func FuzzParseMounts(f *testing.F) {
-	f.Add(mountinfo, "/docker/x/y")
+func FuzzPlaces(f *testing.F) {
+	f.Add(mountTable, "/docker/x/y")
 	f.Add("a b c d e f - cgroup2 x y", "/")
 	f.Fuzz(func(t *testing.T, data, name string) {
 		for _, v := range []int{1, 2} {
-			ParseMounts(data, v, name)
+			places(mountinfo.Parse([]byte(data)), v, name)
 		}
 	})
 }

@@ -2,15 +2,15 @@ package cgroup
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"amber/container"
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 )
 
 // Magic numbers of statfs(2).
@@ -28,27 +28,21 @@ type Paths struct {
 
 // PathsOf reads /proc/PID/cgroup.
 func PathsOf(pid int) (Paths, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil {
-		return Paths{}, err
-	}
-	return ParsePaths(string(data)), nil
+	groups, err := procfs.ReadCgroups(pid)
+	return choose(groups), err
 }
 
-// ParsePaths reads the lines "ID:CONTROLLERS:PATH" of cgroups(7). The path is
-// what follows the second colon, whatever it holds; a cgroup that was removed
-// under a process is marked " (deleted)" and counts as none.
-func ParsePaths(data string) Paths {
+// choose takes a cgroup that was removed under a process, which is marked
+// " (deleted)", for none.
+func choose(groups []procfs.Cgroup) Paths {
 	var p Paths
-	for line := range strings.Lines(data) {
-		id, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		controllers, name, ok := strings.Cut(rest, ":")
+	for _, g := range groups {
 		switch {
-		case !ok || !strings.HasPrefix(name, "/") || strings.HasSuffix(name, " (deleted)"):
-		case id == "0" && controllers == "":
-			p.V2 = name
-		case slices.Contains(strings.Split(controllers, ","), "freezer"):
-			p.V1 = name
+		case !strings.HasPrefix(g.Path, "/") || strings.HasSuffix(g.Path, " (deleted)"):
+		case g.V2():
+			p.V2 = g.Path
+		case g.Has("freezer"):
+			p.V1 = g.Path
 		}
 	}
 	return p
@@ -161,30 +155,24 @@ func usual(version int, name string) []string {
 
 // mounted are the places that the mount table gives.
 func mounted(version int, name string) []string {
-	data, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := mountinfo.Of(0)
 	if err != nil {
 		return nil
 	}
-	return ParseMounts(string(data), version, name)
+	return places(table, version, name)
 }
 
-// ParseMounts reads proc_pid_mountinfo(5): where a hierarchy of the version is
-// mounted, the directory that name has there.
-func ParseMounts(data string, version int, name string) []string {
+// places are the directories that name has in the mounts of the version's
+// hierarchy that can freeze.
+func places(table *mountinfo.Table, version int, name string) []string {
 	var dirs []string
-	for line := range strings.Lines(data) {
-		before, after, ok := strings.Cut(line, " - ")
-		f, tail := strings.Fields(before), strings.Fields(after)
-		if !ok || len(f) < 6 || len(tail) < 3 {
+	for i := range table.Mounts {
+		m := &table.Mounts[i]
+		if version == 1 && (m.FSType != "cgroup" || !m.Has("freezer")) || version == 2 && m.FSType != "cgroup2" {
 			continue
 		}
-		v1 := tail[0] == "cgroup" && slices.Contains(strings.Split(tail[2], ","), "freezer")
-		if version == 1 && !v1 || version == 2 && tail[0] != "cgroup2" {
-			continue
-		}
-		root := strings.TrimSuffix(f[3], "/")
-		if rest, ok := strings.CutPrefix(name, root); ok && (rest == "" || rest[0] == '/') {
-			dirs = append(dirs, filepath.Join(f[4], rest))
+		if dir, ok := m.Shows(name); ok {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"amber/container/procfs"
 	"amber/evidence/safetext"
-	"amber/isolate/proc"
 )
 
 // ForeignError says that a cgroup also holds processes that are not the
@@ -26,7 +26,7 @@ func (e *ForeignError) Error() string {
 func names(pids []int) string {
 	var s []string
 	for _, pid := range pids[:min(len(pids), 5)] {
-		st, _ := proc.ReadStat(pid)
+		st, _ := procfs.ReadStat(pid)
 		s = append(s, fmt.Sprintf("pid %d %s", pid, safetext.Line(st.Comm)))
 	}
 	return strings.Join(s, ", ")
@@ -59,8 +59,8 @@ func Foreign(pids []int, init int) []int {
 	if shim := shimOf(init); shim > 0 {
 		roots = append(roots, shim)
 	}
-	ns, err := proc.Namespace(init, "pid")
-	private := err == nil && !proc.IsHostPID(ns)
+	ns, err := procfs.Namespace(init, "pid")
+	private := err == nil && !procfs.IsHostPID(ns)
 	var foreign []int
 	for _, pid := range pids {
 		if pid == init || private && sameNamespace(pid, ns) || descends(pid, roots) {
@@ -72,28 +72,28 @@ func Foreign(pids []int, init int) []int {
 }
 
 func sameNamespace(pid int, ns string) bool {
-	own, err := proc.Namespace(pid, "pid")
+	own, err := procfs.Namespace(pid, "pid")
 	return err == nil && own == ns
 }
 
 func descends(pid int, roots []int) bool {
-	if _, err := proc.ReadStat(pid); errors.Is(err, fs.ErrNotExist) {
+	if _, err := procfs.ReadStat(pid); errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
-	return slices.ContainsFunc(proc.Ancestors(pid), func(up int) bool { return slices.Contains(roots, up) })
+	return slices.ContainsFunc(procfs.Ancestors(pid), func(up int) bool { return slices.Contains(roots, up) })
 }
 
 // shimOf is the runtime's shim that is the parent of a container's init
 // process. It adopts the container's orphans where the container shares the
 // host's pid namespace, and starts what is exec'd into it.
 func shimOf(init int) int {
-	s, err := proc.ReadStat(init)
-	if err != nil || s.Parent <= 1 {
+	s, err := procfs.ReadStat(init)
+	if err != nil || s.PPID <= 1 {
 		return 0
 	}
-	p, err := proc.ReadStat(s.Parent)
+	p, err := procfs.ReadStat(s.PPID)
 	if err == nil && (strings.HasPrefix(p.Comm, "containerd-shim") || p.Comm == "conmon") {
-		return s.Parent
+		return s.PPID
 	}
 	return 0
 }

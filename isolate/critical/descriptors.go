@@ -5,8 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/safetext"
-	"amber/isolate/proc"
 )
 
 // maxDescriptors bounds how many open files are looked at: 20,000 take some
@@ -21,8 +22,8 @@ func (s *subject) descriptors(ctx context.Context) {
 		if pid == s.host.self.PID {
 			continue
 		}
-		fds, err := proc.FDs(pid)
-		if err != nil && proc.Exe(pid) != "" {
+		fds, err := procfs.FDs(pid)
+		if err != nil && procfs.Exe(pid) != "" {
 			s.unsure("what its process %d holds open: %v", pid, err)
 		}
 		for _, fd := range fds {
@@ -30,7 +31,7 @@ func (s *subject) descriptors(ctx context.Context) {
 				s.unsure("what it holds open beyond the first %d files", seen-1)
 				return
 			}
-			if link, err := proc.FD(pid, fd); err == nil {
+			if link, err := procfs.FD(pid, fd); err == nil {
 				s.descriptor(pid, fd, link, wanted)
 			}
 		}
@@ -57,12 +58,12 @@ func (s *subject) descriptor(pid, fd int, link string, wanted map[uint64]string)
 
 // terminal: the process that holds the master side of amber's terminal.
 func (s *subject) terminal(pid, fd int) {
-	info, err := proc.FDInfo(pid, fd)
+	info, err := procfs.FDInfo(pid, fd)
 	if err != nil || s.host.tty == 0 {
 		return
 	}
 	if index, ok := terminalIndex(string(info)); ok && index == ptsIndex(s.host.tty) && s.sameTerminals(pid) {
-		st, _ := proc.ReadStat(pid)
+		st, _ := procfs.ReadStat(pid)
 		s.because("its process %d (%s) holds the terminal that amber runs in, /dev/pts/%d", pid, safetext.Line(st.Comm), index)
 	}
 }
@@ -79,11 +80,11 @@ func (s *subject) sameTerminals(pid int) bool {
 	return false
 }
 
-func devpts(ms []mount) map[string]bool {
-	out := map[string]bool{}
+func devpts(ms []mountinfo.Mount) map[mountinfo.Device]bool {
+	out := map[mountinfo.Device]bool{}
 	for _, m := range ms {
-		if m.kind == "devpts" {
-			out[m.dev] = true
+		if m.FSType == "devpts" {
+			out[m.Dev] = true
 		}
 	}
 	return out
@@ -114,7 +115,7 @@ func ptsIndex(dev int) int {
 const permissionEvents = 0x10000 | 0x20000 | 0x40000
 
 func (s *subject) fanotify(pid, fd int) {
-	info, err := proc.FDInfo(pid, fd)
+	info, err := procfs.FDInfo(pid, fd)
 	if err == nil && asksPermission(string(info)) {
 		s.because("its process %d decides on the opening of files (fanotify permission events): whoever opens one would hang", pid)
 	}

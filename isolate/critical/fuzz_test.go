@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"amber/container/mountinfo"
 )
 
 const (
@@ -76,11 +78,16 @@ func TestParseSSH(t *testing.T) {
 	}
 }
 
-func TestParseMountTable(t *testing.T) {
-	got := parseMounts("60 27 0:52 / /mnt/a\\040b rw - fuse.sshfs x rw,user_id=0\n" +
-		"61 27 0:53 / /mnt/n rw shared:2 - nfs4 h:/e rw,vers=4.2,addr=10.1.2.3\nrubbish\n")
-	if len(got) != 2 || got[0].kind != "fuse.sshfs" || got[0].dev != "0:52" || got[1].server.String() != "10.1.2.3" {
-		t.Errorf("%+v", got)
+func TestServer(t *testing.T) {
+	table := mountinfo.Parse([]byte("60 27 0:52 / /mnt/a\\040b rw - fuse.sshfs x rw,user_id=0\n" +
+		"61 27 0:53 / /mnt/n rw shared:2 - nfs4 h:/e rw,vers=4.2,addr=10.1.2.3\nrubbish\n" +
+		"62 27 0:54 / /mnt/9 rw - 9p 10.1.2.4 rw,trans=tcp\n"))
+	got := table.Mounts
+	if len(got) != 3 || got[0].FSType != "fuse.sshfs" || got[0].Dev.String() != "0:52" {
+		t.Fatalf("%+v", got)
+	}
+	if server(&got[0]).IsValid() || server(&got[1]).String() != "10.1.2.3" || server(&got[2]).String() != "10.1.2.4" {
+		t.Error(server(&got[0]), server(&got[1]), server(&got[2]))
 	}
 }
 
@@ -130,7 +137,9 @@ func FuzzKernelText(f *testing.F) {
 			}
 		}
 		parseResolv(s)
-		parseMounts(s)
+		for _, m := range mountinfo.Parse([]byte(s)).Mounts {
+			server(&m)
+		}
 		parseSSH("SSH_CONNECTION=" + s)
 		terminalIndex(s)
 		asksPermission(s)

@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/safetext"
-	"amber/isolate/proc"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -91,8 +92,8 @@ func (s *subject) storage(pid int, program string) {
 	}
 	local := localAddresses(s.PID)
 	for _, m := range s.host.mounts() {
-		if m.server.IsValid() && local[m.server] {
-			s.because("it serves storage to this host: %s mounts %s from %s", safetext.Line(m.at), m.kind, m.server)
+		if at := server(&m); at.IsValid() && local[at] {
+			s.because("it serves storage to this host: %s mounts %s from %s", safetext.Line(m.Point), safetext.Line(m.FSType), at)
 			return
 		}
 	}
@@ -105,30 +106,31 @@ func (s *subject) fuse(pid, fd int) {
 	dev, known := fuseDevice(pid, fd)
 	var open []string
 	for _, m := range s.host.mounts() {
-		if !strings.HasPrefix(m.kind, "fuse") || m.kind == "fusectl" {
+		if !m.FUSE() {
 			continue
 		}
-		if known && m.dev == dev {
-			s.because("its process %d serves the FUSE file system mounted at the host's %s", pid, safetext.Line(m.at))
+		if known && m.Dev == dev {
+			s.because("its process %d serves the FUSE file system mounted at the host's %s", pid, safetext.Line(m.Point))
 		}
-		open = append(open, safetext.Line(m.at))
+		open = append(open, safetext.Line(m.Point))
 	}
 	if !known && len(open) > 0 {
 		s.because("its process %d serves a FUSE file system, which cannot be told; the host has some mounted at %s", pid, strings.Join(open, ", "))
 	}
 }
 
-// fuseDevice is the device number ("0:52") of the file systems that a
-// descriptor of /dev/fuse serves.
-func fuseDevice(pid, fd int) (string, bool) {
-	info, err := proc.FDInfo(pid, fd)
+// fuseDevice is the device of the file systems that a descriptor of /dev/fuse
+// serves.
+func fuseDevice(pid, fd int) (mountinfo.Device, bool) {
+	info, err := procfs.FDInfo(pid, fd)
 	if err != nil {
-		return "", false
+		return mountinfo.Device{}, false
 	}
 	for line := range strings.Lines(string(info)) {
 		if rest, ok := strings.CutPrefix(line, "fuse_connection:"); ok {
-			return "0:" + strings.TrimSpace(rest), true
+			minor, err := strconv.ParseUint(strings.TrimSpace(rest), 10, 32)
+			return mountinfo.Device{Minor: uint32(minor)}, err == nil
 		}
 	}
-	return "", false
+	return mountinfo.Device{}, false
 }

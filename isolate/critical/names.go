@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"amber/container/procfs"
 	"amber/evidence/safetext"
-	"amber/isolate/proc"
 )
 
 // role is something that a node or a cluster stands on, and the names by which
@@ -83,7 +83,7 @@ func (s *subject) programs() {
 		if pid == s.host.self.PID {
 			continue
 		}
-		exe := proc.Exe(pid)
+		exe := procfs.Exe(pid)
 		if exe == "" {
 			dark++
 			continue

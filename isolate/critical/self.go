@@ -1,15 +1,15 @@
 package critical
 
 import (
-	"bytes"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/safetext"
 	"amber/isolate/cgroup"
-	"amber/isolate/proc"
 )
 
 // host is what is known of amber itself and of the host, read once.
@@ -22,18 +22,18 @@ type host struct {
 	tty     int   // device number of amber's terminal, 0 without one
 	pidNS   string
 	netNS   string
-	table   []mount // see mounts
+	table   []mountinfo.Mount // see mounts
 }
 
 func observe(self Self) *host {
 	if self.PID == 0 {
-		self.PID = proc.Self()
+		self.PID = procfs.Self()
 	}
-	h := &host{self: self, parents: proc.Ancestors(self.PID), tracer: tracer(self.PID)}
+	h := &host{self: self, parents: procfs.Ancestors(self.PID), tracer: tracer(self.PID)}
 	h.paths, _ = cgroup.PathsOf(self.PID)
-	h.pidNS, _ = proc.Namespace(self.PID, "pid")
-	h.netNS, _ = proc.Namespace(self.PID, "net")
-	if st, err := proc.ReadStat(self.PID); err == nil {
+	h.pidNS, _ = procfs.Namespace(self.PID, "pid")
+	h.netNS, _ = procfs.Namespace(self.PID, "net")
+	if st, err := procfs.ReadStat(self.PID); err == nil {
 		h.session, h.tty = st.Session, st.TTY
 	}
 	return h
@@ -41,13 +41,7 @@ func observe(self Self) *host {
 
 func tracer(pid int) int {
 	data, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	for line := range bytes.Lines(data) {
-		if rest, ok := bytes.CutPrefix(line, []byte("TracerPid:")); ok {
-			n, _ := strconv.Atoi(string(bytes.TrimSpace(rest)))
-			return n
-		}
-	}
-	return 0
+	return procfs.ParseStatus(data).Number("TracerPid")
 }
 
 // ownCgroup: to freeze a cgroup freezes all that is in it and below it. The
@@ -110,12 +104,12 @@ func climb(path string) (up int, rest []string) {
 
 // ownNamespace: amber in the container's own pid namespace.
 func (s *subject) ownNamespace() {
-	ns, err := proc.Namespace(s.PID, "pid")
+	ns, err := procfs.Namespace(s.PID, "pid")
 	if err != nil {
 		s.unsure("its pid namespace cannot be read: %v", err)
 		return
 	}
-	if ns == s.host.pidNS && !proc.IsHostPID(ns) && s.privatePID() {
+	if ns == s.host.pidNS && !procfs.IsHostPID(ns) && s.privatePID() {
 		s.because("amber itself runs in its pid namespace")
 	}
 }
@@ -139,7 +133,7 @@ func (s *subject) privatePID() bool {
 func (s *subject) ownParents() {
 	look := func(pid int, what string) {
 		if pid > 0 && pid != s.host.self.PID && slices.Contains(s.pids, pid) {
-			st, _ := proc.ReadStat(pid)
+			st, _ := procfs.ReadStat(pid)
 			s.because("its process %d (%s) is %s", pid, safetext.Line(st.Comm), what)
 		}
 	}

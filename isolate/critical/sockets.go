@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"amber/container/procfs"
 	"amber/evidence/safetext"
-	"amber/isolate/proc"
 )
 
 // runtimeSockets are the file names of the sockets that runtimes listen on.
@@ -27,7 +27,7 @@ const listening = 0x10000
 // sockets gives, by inode, the sockets whose owner is critical, and why.
 func (s *subject) sockets() map[uint64]string {
 	found := map[uint64]string{}
-	ns, err := proc.Namespace(s.PID, "net")
+	ns, err := procfs.Namespace(s.PID, "net")
 	if err != nil {
 		s.unsure("which sockets it owns: %v", err)
 	}
@@ -135,7 +135,7 @@ func (s *subject) dnsSockets(found map[uint64]string) {
 		return
 	}
 	local := localAddresses(s.PID)
-	ns, _ := proc.Namespace(s.PID, "net")
+	ns, _ := procfs.Namespace(s.PID, "net")
 	if ns == s.host.netNS { // loopback is the host's own only there
 		for _, a := range servers {
 			if a.IsLoopback() {

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"amber/container"
+	"amber/container/procfs"
 	"amber/isolate/cgroup"
-	"amber/isolate/proc"
 )
 
 // The actions of this method's steps.
@@ -56,7 +56,7 @@ func (m *Method) look(c container.Container, boot string) (before, error) {
 	if c.PID <= 0 || c.State == container.Created || c.State == container.Stopped {
 		return b, nil
 	}
-	st, err := proc.ReadStat(c.PID)
+	st, err := procfs.ReadStat(c.PID)
 	if errors.Is(err, fs.ErrNotExist) { // it ended since the runtime was asked
 		b.PID, b.State = 0, container.Stopped
 		return b, nil
@@ -159,7 +159,7 @@ func (b before) warnings() []string {
 // current gives the error errReused where the container's process is not the
 // one that was looked at.
 func (b before) current() error {
-	if !proc.Alive(b.PID, b.Start) {
+	if !procfs.Alive(b.PID, b.Start) {
 		return fmt.Errorf("process %d: %w", b.PID, errReused)
 	}
 	return nil

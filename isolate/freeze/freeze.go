@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"amber/container"
+	"amber/container/procfs"
 	"amber/isolate"
 	"amber/isolate/critical"
-	"amber/isolate/proc"
 )
 
 // Name is the method's name in plans and journals.
@@ -63,7 +63,7 @@ func (m *Method) Name() string { return Name }
 // Plan looks at each container, and at whether amber or the node stands on it.
 func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
 	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
-	boot := proc.BootID()
+	boot := procfs.BootID()
 	for i, c := range t.Containers {
 		b, err := m.look(c, boot)
 		if err != nil {

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"amber/container"
+	"amber/container/procfs"
 	"amber/evidence/durable"
 	"amber/isolate"
 	"amber/isolate/cgroup"
-	"amber/isolate/proc"
 )
 
 // thawTimeout is how long the kernel may take to let a cgroup go.
@@ -42,9 +42,9 @@ func (m *Method) undo(ctx context.Context, s isolate.Step) (note string, err err
 		return "", err
 	case s.Action == actionNone:
 		return "nothing was changed: " + b.idle(), nil
-	case b.Boot != proc.BootID():
+	case b.Boot != procfs.BootID():
 		return "the host was started anew since, which ended the freeze", nil
-	case !proc.Alive(b.PID, b.Start):
+	case !procfs.Alive(b.PID, b.Start):
 		return b.gone()
 	case s.Action == actionPause:
 		note, err = m.resume(ctx, b)

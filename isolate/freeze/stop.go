@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"amber/container/procfs"
 	"amber/evidence/safetext"
 	"amber/isolate/cgroup"
-	"amber/isolate/proc"
 )
 
 // Task is a thread that will not stop.
@@ -108,7 +108,7 @@ func timedOut(g cgroup.Group, after time.Duration) *TimeoutError {
 	e := &TimeoutError{Group: g, After: after}
 	pids, _ := g.Pids()
 	for _, pid := range pids {
-		tids, _ := proc.Threads(pid)
+		tids, _ := procfs.Threads(pid)
 		slices.Sort(tids)
 		for _, tid := range tids {
 			e.Of++
@@ -125,11 +125,11 @@ func timedOut(g cgroup.Group, after time.Duration) *TimeoutError {
 // slept if that is one that may be frozen; of version 2 in state S, in
 // do_freezer_trap.
 func examine(pid, tid, version int) (t Task, stuck bool) {
-	st, err := proc.ReadTask(pid, tid)
+	st, err := procfs.ReadTask(pid, tid)
 	if err != nil || st.State == 'Z' || st.State == 'X' {
 		return Task{}, false
 	}
-	t = Task{PID: pid, TID: tid, Comm: st.Comm, State: string(st.State), Waits: proc.Waits(pid, tid)}
+	t = Task{PID: pid, TID: tid, Comm: st.Comm, State: string(st.State), Waits: procfs.Waits(pid, tid)}
 	if slices.Contains(frozenIn, t.Waits) {
 		return t, false
 	}

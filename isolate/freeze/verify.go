@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"amber/container"
+	"amber/container/procfs"
 	"amber/evidence/durable"
 	"amber/evidence/safetext"
 	"amber/isolate"
 	"amber/isolate/cgroup"
-	"amber/isolate/proc"
 )
 
 // Verify asks the kernel and the runtime whether each container stands still,
@@ -90,12 +90,12 @@ func (m *Method) runtimeCheck(ctx context.Context, b before, hand bool) isolate.
 // outside of its cgroup.
 func (b before) escapeCheck() isolate.Check {
 	c := isolate.Check{Name: "no process of " + b.container().Ref() + " is outside of its cgroup"}
-	ns, err := proc.Namespace(b.PID, "pid")
+	ns, err := procfs.Namespace(b.PID, "pid")
 	switch {
 	case err != nil:
 		c.Got = err.Error()
 		return c
-	case proc.IsHostPID(ns):
+	case procfs.IsHostPID(ns):
 		c.OK, c.Got = true, "it shares the host's pid namespace: cannot be told"
 		return c
 	}
@@ -128,18 +128,18 @@ func escaped(ns string, groups []cgroup.Group) ([]string, error) {
 			inside[pid] = true
 		}
 	}
-	pids, err := proc.Pids()
+	pids, err := procfs.Pids()
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(pids)
 	var out []string
 	for _, pid := range pids {
-		own, err := proc.Namespace(pid, "pid")
+		own, err := procfs.Namespace(pid, "pid")
 		if err != nil || own != ns || inside[pid] || still(pid) {
 			continue
 		}
-		st, _ := proc.ReadStat(pid)
+		st, _ := procfs.ReadStat(pid)
 		if st.State == 'Z' || st.State == 'X' || st.PID == 0 {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"amber/container/procfs"
 )
 
 // ErrGone says that the process ended while it was looked at.
@@ -26,7 +28,7 @@ const hungPerProcess = 2
 // its number is taken by another, they give ErrGone and never the other's data.
 type Handle struct {
 	PID  int
-	Stat Stat // as it was when the handle was opened
+	Stat procfs.Stat // as it was when the handle was opened
 
 	guard *Guard
 	dir   int
@@ -92,12 +94,12 @@ func (h *Handle) alive() error {
 	return nil // EPERM: it is there
 }
 
-func (h *Handle) readStat(ctx context.Context) (Stat, error) {
+func (h *Handle) readStat(ctx context.Context) (procfs.Stat, error) {
 	b, err := h.Read(ctx, "stat", 64<<10)
 	if err != nil {
-		return Stat{}, err
+		return procfs.Stat{}, err
 	}
-	return ParseStat(b)
+	return procfs.ParseStat(b)
 }
 
 // guarded runs f, which reads the process, and keeps count of what hangs.

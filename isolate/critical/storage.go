@@ -5,52 +5,38 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"amber/container/mountinfo"
 )
 
-// mount is a line of the host's mount table.
-type mount struct {
-	at, kind, dev string
-	server        netip.Addr // of a network file system, where its options name it
-}
-
 // mounts is the mount table that amber sees, read when it is first asked for.
-func (h *host) mounts() []mount {
+func (h *host) mounts() []mountinfo.Mount {
 	if h.table == nil {
 		h.table = mountsOf(h.self.PID)
 	}
 	return h.table
 }
 
-func mountsOf(pid int) []mount {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/mountinfo")
+func mountsOf(pid int) []mountinfo.Mount {
+	table, err := mountinfo.Of(pid)
 	if err != nil {
 		return nil
 	}
-	return parseMounts(string(data))
+	return table.Mounts
 }
 
-// parseMounts reads proc_pid_mountinfo(5). Escapes in paths are left as they
-// are: they are only shown.
-func parseMounts(data string) []mount {
-	var ms []mount
-	for line := range strings.Lines(data) {
-		before, after, ok := strings.Cut(line, " - ")
-		f, tail := strings.Fields(before), strings.Fields(after)
-		if !ok || len(f) < 6 || len(tail) < 3 {
-			continue
+// server is that of a network file system, where the mount names it.
+func server(m *mountinfo.Mount) netip.Addr {
+	var at netip.Addr
+	for opt := range strings.SplitSeq(m.Super, ",") {
+		if addr, ok := strings.CutPrefix(opt, "addr="); ok {
+			at, _ = netip.ParseAddr(addr)
 		}
-		m := mount{at: f[4], kind: tail[0], dev: f[2]}
-		for opt := range strings.SplitSeq(tail[2], ",") {
-			if addr, ok := strings.CutPrefix(opt, "addr="); ok {
-				m.server, _ = netip.ParseAddr(addr)
-			}
-		}
-		if m.kind == "9p" && !m.server.IsValid() {
-			m.server, _ = netip.ParseAddr(tail[1])
-		}
-		ms = append(ms, m)
 	}
-	return ms
+	if m.FSType == "9p" && !at.IsValid() {
+		at, _ = netip.ParseAddr(m.Source)
+	}
+	return at
 }
 
 // localAddresses are the addresses of a process's network namespace, apart

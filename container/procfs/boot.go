@@ -1,7 +1,8 @@
-package proc
+package procfs
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,9 +21,9 @@ type Boot struct {
 // ReadBoot asks the kernel. The start times of processes count from the boot
 // time in the initial time namespace, and so does this, if amber is in it.
 func ReadBoot() (Boot, error) {
-	id, err := readAt(unix.AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64)
+	id, err := bootID()
 	if err != nil {
-		return Boot{}, fmt.Errorf("reading the boot id: %w", err)
+		return Boot{}, err
 	}
 	var since, wall unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &since); err != nil {
@@ -32,9 +33,23 @@ func ReadBoot() (Boot, error) {
 		return Boot{}, fmt.Errorf("reading the clock: %w", err)
 	}
 	return Boot{
-		ID:   strings.TrimSpace(string(id)),
+		ID:   id,
 		Time: time.Unix(0, wall.Nano()-since.Nano()).UTC(),
 	}, nil
+}
+
+// BootID names the present boot of the host; empty where it cannot be read.
+func BootID() string {
+	id, _ := bootID()
+	return id
+}
+
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("reading the boot id: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
 }
 
 // Start is the time of a number of ticks since boot; a number too great for

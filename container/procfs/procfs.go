@@ -1,11 +1,10 @@
-// Package proc reads the few facts of /proc that isolation decides by. It
-// reads only files that the kernel answers without touching the memory or the
-// file systems of the process (so not cmdline, cwd or root), because those can
-// be made to hang by the process itself.
-package proc
+// Package procfs reads the facts of /proc that more than one part of amber goes
+// by. Of itself it reads only files that the kernel answers without touching the
+// memory or the file systems of the process (so not cmdline, cwd or root),
+// because those can be made to hang by the process itself.
+package procfs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,69 +19,6 @@ import (
 // include/linux/proc_ns.h); the kernel gives it the same one on every boot.
 const hostPIDNamespace = "pid:[4026531836]"
 
-// ErrBadStat says that a stat line does not have the form of proc_pid_stat(5).
-var ErrBadStat = errors.New("malformed stat line")
-
-// Stat is what proc_pid_stat(5) says of a process or of one of its threads.
-type Stat struct {
-	PID     int
-	Comm    string // written by the process itself: not to be shown raw
-	State   byte   // R, S, D, T, t, Z, X, I
-	Parent  int
-	Session int
-	TTY     int    // device number of the controlling terminal, 0 without one
-	Start   uint64 // clock ticks since boot; with the pid it names a process
-}
-
-// ReadStat reads a process's stat. A process that is gone gives fs.ErrNotExist.
-func ReadStat(pid int) (Stat, error) {
-	return readStat(dir(pid, "stat"))
-}
-
-// ReadTask reads the stat of one thread.
-func ReadTask(pid, tid int) (Stat, error) {
-	return readStat(dir(pid, "task", strconv.Itoa(tid), "stat"))
-}
-
-func readStat(path string) (Stat, error) {
-	data, err := read(path)
-	if err != nil {
-		return Stat{}, err
-	}
-	s, err := ParseStat(data)
-	if err != nil {
-		return Stat{}, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return s, nil
-}
-
-// ParseStat reads one line of proc_pid_stat(5). The name in parentheses may
-// itself hold parentheses and line breaks, so it ends at the last one.
-func ParseStat(data []byte) (Stat, error) {
-	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
-	if open < 1 || end < open {
-		return Stat{}, ErrBadStat
-	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(data[:open])))
-	f := strings.Fields(string(data[end+1:]))
-	if err != nil || len(f) < 20 || len(f[0]) != 1 {
-		return Stat{}, ErrBadStat
-	}
-	s := Stat{PID: pid, Comm: string(data[open+1 : end]), State: f[0][0]}
-	for _, x := range []struct {
-		to    *int
-		field int
-	}{{&s.Parent, 1}, {&s.Session, 3}, {&s.TTY, 4}} {
-		if *x.to, err = strconv.Atoi(f[x.field]); err != nil {
-			return Stat{}, ErrBadStat
-		}
-	}
-	if s.Start, err = strconv.ParseUint(f[19], 10, 64); err != nil {
-		return Stat{}, ErrBadStat
-	}
-	return s, nil
-}
-
 // Self is the calling process as the /proc that is mounted here numbers it,
 // which is not what getpid says where that belongs to another pid namespace.
 func Self() int {
@@ -91,22 +27,6 @@ func Self() int {
 		return pid
 	}
 	return os.Getpid()
-}
-
-// Alive reports whether the process that had this pid and start time still
-// runs; a zombie does not.
-func Alive(pid int, start uint64) bool {
-	s, err := ReadStat(pid)
-	return err == nil && s.Start == start && s.State != 'Z' && s.State != 'X'
-}
-
-// BootID names the present boot of the host; empty where it cannot be read.
-func BootID() string {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(data))
 }
 
 // Namespace is a process's namespace of one kind ("pid", "net", "mnt"), in the
@@ -123,21 +43,6 @@ func IsHostPID(ns string) bool { return ns == hostPIDNamespace }
 func Exe(pid int) string {
 	s, _ := os.Readlink(dir(pid, "exe"))
 	return strings.TrimSuffix(s, " (deleted)")
-}
-
-// Ancestors are the parents of a process, nearest first, up to pid 1 or to the
-// edge of the pid namespace that /proc shows.
-func Ancestors(pid int) []int {
-	var up []int
-	for range 1 << 10 {
-		s, err := ReadStat(pid)
-		if err != nil || s.Parent <= 0 {
-			break
-		}
-		pid = s.Parent
-		up = append(up, pid)
-	}
-	return up
 }
 
 // Pids are all processes that /proc shows.

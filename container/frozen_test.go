@@ -1,4 +1,4 @@
-package filesystem
+package container
 
 import (
 	"os"
@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"amber/container"
 )
 
 // A process that is frozen through either kind of hierarchy is seen to be.
@@ -30,21 +28,24 @@ func TestFrozen(t *testing.T) {
 				t.Skipf("no freezer in this hierarchy: %v", err)
 			}
 			cmd := exec.Command("sleep", "600")
-			must(t, cmd.Start())
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
 			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 			put := func(file, value string) {
 				t.Helper()
-				must(t, os.WriteFile(filepath.Join(dir, file), []byte(value), 0o644))
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 			put("cgroup.procs", strconv.Itoa(cmd.Process.Pid))
-			c := container.Container{PID: cmd.Process.Pid}
-			if frozen(c) {
+			if Frozen(cmd.Process.Pid) {
 				t.Error("frozen before it is")
 			}
 			put(h.file, h.on)
 			defer put(h.file, h.off)
 			for end := time.Now().Add(30 * time.Second); time.Now().Before(end); { // until the last task has stopped
-				if frozen(c) {
+				if Frozen(cmd.Process.Pid) {
 					return
 				}
 			}
