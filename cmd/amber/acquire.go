@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -143,6 +145,7 @@ func (a *acquirer) writer(b *bundleResult, t container.Container) (*evidence.Wri
 			return nil, usagef("--to - writes a bundle: send standard output to a file or a pipe")
 		}
 		b.Streamed = true
+		signal.Ignore(syscall.SIGPIPE) // a receiver that is gone is an error to report, not the end
 		return evidence.Stream(os.Stdout, b.ID)
 	case "":
 	default:
