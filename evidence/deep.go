@@ -140,15 +140,17 @@ func (v *verifier) hashContent(p *plain, m *record.Member) (sum [32]byte, err er
 	if extents == nil {
 		extents = []record.Extent{{Length: m.Size}}
 	}
-	buf := make([]byte, 256<<10)
+	if v.buf == nil {
+		v.buf = make([]byte, 256<<10)
+	}
 	for _, e := range extents {
 		s.seek(e.Offset)
 		for n := e.Length; n > 0; {
-			got, err := p.ReadAt(buf[:min(n, int64(len(buf)))], at)
+			got, err := p.ReadAt(v.buf[:min(n, int64(len(v.buf)))], at)
 			if err != nil {
 				return sum, err
 			}
-			s.write(buf[:got])
+			s.write(v.buf[:got])
 			n, at = n-int64(got), at+int64(got)
 			v.r.Plain += int64(got)
 		}

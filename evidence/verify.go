@@ -137,6 +137,7 @@ type verifier struct {
 	r    *Report
 	o    VerifyOptions
 	line map[string]string // file → digest, of SHA256SUMS
+	buf  []byte            // of hashContent, one for all members
 }
 
 var (
