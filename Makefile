@@ -12,7 +12,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.dat
 .PHONY: build test race e2e demo fuzz bench lint vuln clean
 
 build:
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
+	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
 
 test:
 	go test ./...
@@ -24,6 +24,10 @@ race:
 # e2e runs the real binary on real runtimes, killing it at every step.
 e2e:
 	go test -tags e2e -count=1 -timeout 45m -v ./testdata/e2e/
+
+# demo brings up a containerd of its own with a container that misbehaves.
+demo:
+	@testdata/testbed/demo.sh
 
 bench: build
 	go run ./testdata/bench

