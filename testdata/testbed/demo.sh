@@ -42,7 +42,7 @@ take_down() {
 # end runs however the demo ends, once, and is not interrupted itself.
 end() {
 	code=$?
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	trap - EXIT
 	if [ -n "$bed" ]; then
 		say "Taking the containerd down. The case stays in ./demo/case."
@@ -112,7 +112,7 @@ make -s build
 sweep
 trap end EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'exit 143' TERM HUP PIPE
 go build -buildvcs=false -o "$demo/up" ./testdata/testbed/cmd/up
 
 say "A containerd of the demo's own, with a container in which an intruder is at work."
