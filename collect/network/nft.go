@@ -14,18 +14,18 @@ import (
 
 // nftKind is one kind of object of the ruleset and how it is asked for.
 type nftKind struct {
-	name   string
-	get    uint16
-	decode func(*record.NFT, uint16, []byte)
+	name string
+	get  uint16
+	nftAttrs
 }
 
 var nftKinds = []nftKind{
-	{"table", unix.NFT_MSG_GETTABLE, tableAttr},
-	{"chain", unix.NFT_MSG_GETCHAIN, chainAttr},
-	{"rule", unix.NFT_MSG_GETRULE, ruleAttr},
-	{"set", unix.NFT_MSG_GETSET, setAttr},
-	{"object", unix.NFT_MSG_GETOBJ, objectAttr},
-	{"flowtable", unix.NFT_MSG_GETFLOWTABLE, flowtableAttr},
+	{"table", unix.NFT_MSG_GETTABLE, tableAttrs},
+	{"chain", unix.NFT_MSG_GETCHAIN, chainAttrs},
+	{"rule", unix.NFT_MSG_GETRULE, ruleAttrs},
+	{"set", unix.NFT_MSG_GETSET, setAttrs},
+	{"object", unix.NFT_MSG_GETOBJ, objectAttrs},
+	{"flowtable", unix.NFT_MSG_GETFLOWTABLE, flowtableAttrs},
 }
 
 // ruleset is the ruleset on its way to the sink.

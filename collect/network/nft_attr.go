@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"amber/evidence/record"
@@ -8,45 +9,72 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The functions below fill one attribute of an object into its record. Those
-// that they do not know are in the raw messages.
+// nftAttrs says what is done with the attributes of one kind of object, by
+// their numbers. Those that it does not know are in the raw messages.
+type nftAttrs map[uint16]func(*record.NFT, []byte)
 
-func tableAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case unix.NFTA_TABLE_NAME:
-		rec.Table = record.Text(cString(v))
-		rec.Name = rec.Table
-	case unix.NFTA_TABLE_FLAGS:
-		rec.Flags = uint32(number(v, binary.BigEndian))
-	case unix.NFTA_TABLE_USE:
-		rec.Uses = uint32(number(v, binary.BigEndian))
-	case 4: // NFTA_TABLE_HANDLE
-		rec.Handle = number(v, binary.BigEndian)
-	case 6: // NFTA_TABLE_USERDATA
-		rec.UserData = append([]byte(nil), v...)
+func inTable(rec *record.NFT, v []byte)  { rec.Table = record.Text(cString(v)) }
+func named(rec *record.NFT, v []byte)    { rec.Name = record.Text(cString(v)) }
+func handle(rec *record.NFT, v []byte)   { rec.Handle = number(v, binary.BigEndian) }
+func flags(rec *record.NFT, v []byte)    { rec.Flags = uint32(number(v, binary.BigEndian)) }
+func uses(rec *record.NFT, v []byte)     { rec.Uses = uint32(number(v, binary.BigEndian)) }
+func userData(rec *record.NFT, v []byte) { rec.UserData = bytes.Clone(v) }
+func untaken(rec *record.NFT, v []byte)  { rec.Raw = bytes.Clone(v) }
+
+var (
+	tableAttrs = nftAttrs{
+		unix.NFTA_TABLE_NAME:  func(rec *record.NFT, v []byte) { inTable(rec, v); named(rec, v) },
+		unix.NFTA_TABLE_FLAGS: flags,
+		unix.NFTA_TABLE_USE:   uses,
+		4:                     handle,   // NFTA_TABLE_HANDLE
+		6:                     userData, // NFTA_TABLE_USERDATA
+	}
+	chainAttrs = nftAttrs{
+		unix.NFTA_CHAIN_TABLE:  inTable,
+		unix.NFTA_CHAIN_NAME:   named,
+		unix.NFTA_CHAIN_HANDLE: handle,
+		unix.NFTA_CHAIN_TYPE:   func(rec *record.NFT, v []byte) { rec.Type = cString(v) },
+		unix.NFTA_CHAIN_USE:    uses,
+		unix.NFTA_CHAIN_POLICY: policy,
+		unix.NFTA_CHAIN_HOOK:   hookAttr,
+		10:                     flags,    // NFTA_CHAIN_FLAGS
+		12:                     userData, // NFTA_CHAIN_USERDATA
+	}
+	ruleAttrs = nftAttrs{
+		unix.NFTA_RULE_TABLE:       inTable,
+		unix.NFTA_RULE_CHAIN:       func(rec *record.NFT, v []byte) { rec.Chain = record.Text(cString(v)) },
+		unix.NFTA_RULE_HANDLE:      handle,
+		unix.NFTA_RULE_USERDATA:    userData,
+		unix.NFTA_RULE_EXPRESSIONS: expressions,
+	}
+	setAttrs = nftAttrs{
+		unix.NFTA_SET_TABLE:    inTable,
+		unix.NFTA_SET_NAME:     named,
+		unix.NFTA_SET_FLAGS:    flags,
+		unix.NFTA_SET_USERDATA: userData,
+		16:                     handle, // NFTA_SET_HANDLE
+	}
+	objectAttrs = nftAttrs{ // NFTA_OBJ_TABLE, _NAME, _DATA, _HANDLE, _USERDATA
+		1: inTable, 2: named, 4: untaken, 6: handle, 8: userData,
+	}
+	flowtableAttrs = nftAttrs{ // NFTA_FLOWTABLE_TABLE, _NAME, _HOOK, _HANDLE
+		1: inTable, 2: named, 3: untaken, 5: handle,
+	}
+)
+
+func (a nftAttrs) decode(rec *record.NFT, k uint16, v []byte) {
+	if set := a[k]; set != nil {
+		set(rec, v)
 	}
 }
 
-func chainAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case unix.NFTA_CHAIN_TABLE:
-		rec.Table = record.Text(cString(v))
-	case unix.NFTA_CHAIN_NAME:
-		rec.Name = record.Text(cString(v))
-	case unix.NFTA_CHAIN_HANDLE:
-		rec.Handle = number(v, binary.BigEndian)
-	case unix.NFTA_CHAIN_TYPE:
-		rec.Type = cString(v)
-	case unix.NFTA_CHAIN_USE:
-		rec.Uses = uint32(number(v, binary.BigEndian))
-	case unix.NFTA_CHAIN_POLICY:
-		rec.Policy = map[uint64]string{0: "drop", 1: "accept"}[number(v, binary.BigEndian)]
-	case unix.NFTA_CHAIN_HOOK:
-		hookAttr(rec, v)
-	case 10: // NFTA_CHAIN_FLAGS
-		rec.Flags = uint32(number(v, binary.BigEndian))
-	case 12: // NFTA_CHAIN_USERDATA
-		rec.UserData = append([]byte(nil), v...)
+func policy(rec *record.NFT, v []byte) {
+	rec.Policy = map[uint64]string{0: "drop", 1: "accept"}[number(v, binary.BigEndian)]
+}
+
+func expressions(rec *record.NFT, v []byte) {
+	for _, e := range attrs(v) {
+		rec.Expressions = append(rec.Expressions, expression(rec.Family, e))
 	}
 }
 
@@ -82,66 +110,6 @@ func hookName(family string, n uint64) string {
 		return names[n]
 	}
 	return ""
-}
-
-func ruleAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case unix.NFTA_RULE_TABLE:
-		rec.Table = record.Text(cString(v))
-	case unix.NFTA_RULE_CHAIN:
-		rec.Chain = record.Text(cString(v))
-	case unix.NFTA_RULE_HANDLE:
-		rec.Handle = number(v, binary.BigEndian)
-	case unix.NFTA_RULE_USERDATA:
-		rec.UserData = append([]byte(nil), v...)
-	case unix.NFTA_RULE_EXPRESSIONS:
-		for _, e := range attrs(v) {
-			rec.Expressions = append(rec.Expressions, expression(rec.Family, e))
-		}
-	}
-}
-
-func setAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case unix.NFTA_SET_TABLE:
-		rec.Table = record.Text(cString(v))
-	case unix.NFTA_SET_NAME:
-		rec.Name = record.Text(cString(v))
-	case unix.NFTA_SET_FLAGS:
-		rec.Flags = uint32(number(v, binary.BigEndian))
-	case unix.NFTA_SET_USERDATA:
-		rec.UserData = append([]byte(nil), v...)
-	case 16: // NFTA_SET_HANDLE
-		rec.Handle = number(v, binary.BigEndian)
-	}
-}
-
-func objectAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case 1: // NFTA_OBJ_TABLE
-		rec.Table = record.Text(cString(v))
-	case 2: // NFTA_OBJ_NAME
-		rec.Name = record.Text(cString(v))
-	case 4: // NFTA_OBJ_DATA
-		rec.Raw = append([]byte(nil), v...)
-	case 6: // NFTA_OBJ_HANDLE
-		rec.Handle = number(v, binary.BigEndian)
-	case 8: // NFTA_OBJ_USERDATA
-		rec.UserData = append([]byte(nil), v...)
-	}
-}
-
-func flowtableAttr(rec *record.NFT, k uint16, v []byte) {
-	switch k {
-	case 1: // NFTA_FLOWTABLE_TABLE
-		rec.Table = record.Text(cString(v))
-	case 2: // NFTA_FLOWTABLE_NAME
-		rec.Name = record.Text(cString(v))
-	case 3: // NFTA_FLOWTABLE_HOOK
-		rec.Raw = append([]byte(nil), v...)
-	case 5: // NFTA_FLOWTABLE_HANDLE
-		rec.Handle = number(v, binary.BigEndian)
-	}
 }
 
 // comment finds the comment that the nft tool puts into user data: triples of

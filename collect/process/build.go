@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"amber/collect/process/proc"
+	"amber/container/mountinfo"
 	"amber/container/procfs"
 	"amber/evidence/record"
 )
@@ -117,7 +118,7 @@ func audit(b []byte) *uint32 {
 
 // ttyName splits the kernel's encoding of a terminal's device number.
 func ttyName(n int) string {
-	return fmt.Sprintf("%d:%d", n>>8&0xfff, n&0xff|n>>12&0xfff00)
+	return mountinfo.DeviceOf(uint64(uint32(n))).String()
 }
 
 // union merges permissions such as "r-xp" and "rw-p" to "rwx".

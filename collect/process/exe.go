@@ -11,6 +11,7 @@ import (
 
 	"amber/collect/process/proc"
 	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/record"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,7 @@ func (s *subject) executable(ctx context.Context, maps []proc.Mapping) error {
 	if link == "" {
 		return nil
 	}
-	e := &record.Executable{Link: record.Text(link), Deleted: strings.HasSuffix(link, deletedMark)}
+	e := &record.Executable{Link: record.Text(link), Deleted: strings.HasSuffix(link, procfs.DeletedMark)}
 	s.rec.Exe = e
 	missed := "process/exe/" + strconv.Itoa(s.h.PID)
 	if err := s.safeExe(link, maps); err != nil {
@@ -96,9 +97,6 @@ func (s *subject) takeExe(ctx context.Context, e *record.Executable, f *proc.Fil
 	return nil
 }
 
-// deletedMark is what the kernel appends to the path of an unlinked file.
-const deletedMark = " (deleted)"
-
 // whereIs tells whether the path still names the running file, and whether
 // that is the image's.
 func (s *subject) whereIs(ctx context.Context, e *record.Executable, f *proc.File) {
@@ -109,7 +107,7 @@ func (s *subject) whereIs(ctx context.Context, e *record.Executable, f *proc.Fil
 	}
 	e.Deleted = f.Stat.Nlink == 0
 	same, err := s.names(ctx, link, f)
-	if base, marked := strings.CutSuffix(link, deletedMark); marked && !same {
+	if base, marked := strings.CutSuffix(link, procfs.DeletedMark); marked && !same {
 		e.Deleted = true
 		_, err = s.names(ctx, base, f)
 		e.Replaced = err == nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"amber/collect/process/proc"
+	"amber/container/procfs"
 	"amber/evidence/record"
 )
 
@@ -76,7 +77,7 @@ func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
 	}
 	if err := s.safe(mount, target); err != nil {
 		f.Note = err.Error()
-		f.Deleted = strings.HasSuffix(target, " (deleted)")
+		f.Deleted = strings.HasSuffix(target, procfs.DeletedMark)
 		return
 	}
 	st, err := s.h.StatLink(ctx, "fd/"+strconv.Itoa(f.FD))
@@ -85,7 +86,7 @@ func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
 		return
 	}
 	f.Type, f.Inode, f.Device = st.Type, st.Inode, st.Device.String()
-	f.Deleted = st.Links == 0 || strings.HasSuffix(target, " (deleted)")
+	f.Deleted = st.Links == 0 || strings.HasSuffix(target, procfs.DeletedMark)
 	if s.mounts.Memfd(st.Device) && strings.HasPrefix(target, "/memfd:") {
 		f.Type = "memfd"
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"amber/container/mountinfo"
+	"amber/container/procfs"
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 )
@@ -31,7 +32,7 @@ func (s *subject) lies(ctx context.Context) []string {
 		return nil
 	}
 	lies := placeLies(e)
-	base := path.Base(strings.TrimSuffix(string(e.Link), deletedMark))
+	base := path.Base(strings.TrimSuffix(string(e.Link), procfs.DeletedMark))
 	argv0 := ""
 	if len(s.rec.Args) > 0 {
 		argv0 = string(s.rec.Args[0])

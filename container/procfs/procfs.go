@@ -19,6 +19,10 @@ import (
 // include/linux/proc_ns.h); the kernel gives it the same one on every boot.
 const hostPIDNamespace = "pid:[4026531836]"
 
+// DeletedMark is what the kernel appends to the path of what was unlinked, a
+// file or a control group; a name may end in it too.
+const DeletedMark = " (deleted)"
+
 // Self is the calling process as the /proc that is mounted here numbers it,
 // which is not what getpid says where that belongs to another pid namespace.
 func Self() int {
@@ -42,7 +46,7 @@ func IsHostPID(ns string) bool { return ns == hostPIDNamespace }
 // it; " (deleted)" is cut off. Empty where it cannot be read.
 func Exe(pid int) string {
 	s, _ := os.Readlink(dir(pid, "exe"))
-	return strings.TrimSuffix(s, " (deleted)")
+	return strings.TrimSuffix(s, DeletedMark)
 }
 
 // Pids are all processes that /proc shows.

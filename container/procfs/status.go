@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Status holds the lines of /proc/PID/status, key to value. The kernel escapes
+// Status holds the lines of /proc/PID/status, or of another file of that form
+// such as fdinfo, key to value. The kernel escapes
 // newlines and backslashes of the name, so a line is a line.
 type Status map[string]string
 

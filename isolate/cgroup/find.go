@@ -38,7 +38,7 @@ func choose(groups []procfs.Cgroup) Paths {
 	var p Paths
 	for _, g := range groups {
 		switch {
-		case !strings.HasPrefix(g.Path, "/") || strings.HasSuffix(g.Path, " (deleted)"):
+		case !strings.HasPrefix(g.Path, "/") || strings.HasSuffix(g.Path, procfs.DeletedMark):
 		case g.V2():
 			p.V2 = g.Path
 		case g.Has("freezer"):

@@ -62,7 +62,7 @@ func (s *subject) terminal(pid, fd int) {
 	if err != nil || s.host.tty == 0 {
 		return
 	}
-	if index, ok := terminalIndex(string(info)); ok && index == ptsIndex(s.host.tty) && s.sameTerminals(pid) {
+	if index, ok := terminalIndex(info); ok && index == ptsIndex(s.host.tty) && s.sameTerminals(pid) {
 		st, _ := procfs.ReadStat(pid)
 		s.because("its process %d (%s) holds the terminal that amber runs in, /dev/pts/%d", pid, safetext.Line(st.Comm), index)
 	}
@@ -90,24 +90,19 @@ func devpts(ms []mountinfo.Mount) map[mountinfo.Device]bool {
 	return out
 }
 
-func terminalIndex(info string) (int, bool) {
-	for line := range strings.Lines(info) {
-		if rest, ok := strings.CutPrefix(line, "tty-index:"); ok {
-			n, err := strconv.Atoi(strings.TrimSpace(rest))
-			return n, err == nil
-		}
-	}
-	return 0, false
+func terminalIndex(info []byte) (int, bool) {
+	n, err := strconv.Atoi(procfs.ParseStatus(info)["tty-index"])
+	return n, err == nil
 }
 
 // ptsIndex is N of /dev/pts/N from a device number (majors 136 to 143, 256
 // minors of old each, see makedev(3)); -1 for any other terminal.
 func ptsIndex(dev int) int {
-	major, minor := dev>>8&0xfff, dev&0xff|dev>>12&0xfff00
-	if major < 136 || major > 143 {
+	d := mountinfo.DeviceOf(uint64(uint32(dev)))
+	if d.Major < 136 || d.Major > 143 {
 		return -1
 	}
-	return (major-136)<<8 | minor
+	return int(d.Major-136)<<8 | int(d.Minor)
 }
 
 // permissionEvents are FAN_OPEN_PERM, FAN_ACCESS_PERM and FAN_OPEN_EXEC_PERM:

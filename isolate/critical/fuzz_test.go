@@ -92,7 +92,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestFdinfo(t *testing.T) {
-	if n, ok := terminalIndex("pos:\t0\nflags:\t02\ntty-index:\t7\n"); !ok || n != 7 {
+	if n, ok := terminalIndex([]byte("pos:\t0\nflags:\t02\ntty-index:\t7\n")); !ok || n != 7 {
 		t.Error(n, ok)
 	}
 	if got := []int{ptsIndex(136<<8 | 3), ptsIndex(137<<8 | 1), ptsIndex(4<<8 | 1), ptsIndex(0)}; !slices.Equal(got, []int{3, 257, -1, -1}) {
@@ -141,7 +141,7 @@ func FuzzKernelText(f *testing.F) {
 			server(&m)
 		}
 		parseSSH("SSH_CONNECTION=" + s)
-		terminalIndex(s)
+		terminalIndex([]byte(s))
 		asksPermission(s)
 		if r := Repository(s); len(r) > len(s) {
 			t.Error(r)

@@ -126,11 +126,6 @@ func fuseDevice(pid, fd int) (mountinfo.Device, bool) {
 	if err != nil {
 		return mountinfo.Device{}, false
 	}
-	for line := range strings.Lines(string(info)) {
-		if rest, ok := strings.CutPrefix(line, "fuse_connection:"); ok {
-			minor, err := strconv.ParseUint(strings.TrimSpace(rest), 10, 32)
-			return mountinfo.Device{Minor: uint32(minor)}, err == nil
-		}
-	}
-	return mountinfo.Device{}, false
+	minor, err := strconv.ParseUint(procfs.ParseStatus(info)["fuse_connection"], 10, 32)
+	return mountinfo.Device{Minor: uint32(minor)}, err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"amber/container/mountinfo"
+	"amber/container/procfs"
 )
 
 // Mapping is one line of /proc/PID/maps. Name is as the kernel shows it: octal
@@ -22,10 +23,7 @@ type Mapping struct {
 }
 
 // Deleted reports whether the name ends as the kernel marks unlinked files.
-func (m Mapping) Deleted() bool { return strings.HasSuffix(m.Name, deletedMark) }
-
-// deletedMark is what the kernel appends to the path of an unlinked file.
-const deletedMark = " (deleted)"
+func (m Mapping) Deleted() bool { return strings.HasSuffix(m.Name, procfs.DeletedMark) }
 
 // ParseMaps reads /proc/PID/maps; a cut last line, or one that is not
 // understood, is counted in bad and left out.

@@ -33,20 +33,17 @@ func (h *Handle) Root(known *Mounts, table []byte) *Root {
 
 // Stat gives what a path names, without following a link at its end.
 func (r *Root) Stat(ctx context.Context, p string) (unix.Stat_t, error) {
-	return guarded(ctx, r.h, func() (st unix.Stat_t, err error) {
-		fd, _, err := r.walk(p, false)
-		if err != nil {
-			return st, err
-		}
-		defer unix.Close(fd)
-		return st, unix.Fstat(fd, &st)
-	})
+	return r.stat(ctx, p, false)
 }
 
 // StatFollow gives what a path names in the end.
 func (r *Root) StatFollow(ctx context.Context, p string) (unix.Stat_t, error) {
+	return r.stat(ctx, p, true)
+}
+
+func (r *Root) stat(ctx context.Context, p string, follow bool) (unix.Stat_t, error) {
 	return guarded(ctx, r.h, func() (st unix.Stat_t, err error) {
-		fd, _, err := r.walk(p, true)
+		fd, _, err := r.walk(p, follow)
 		if err != nil {
 			return st, err
 		}
