@@ -44,6 +44,7 @@ end() {
 	code=$?
 	trap '' INT TERM HUP PIPE
 	trap - EXIT
+	set +e # nobody may be left to read what is said
 	if [ -n "$bed" ]; then
 		say "Taking the containerd down. The case stays in ./demo/case."
 		take_down "$bed" || code=1
