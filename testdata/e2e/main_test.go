@@ -17,28 +17,32 @@ import (
 )
 
 // The binaries under test: as it is shipped, and the one that dies at the
-// fault points (evidence/durable).
-var plainBin, faultBin string
+// fault points (evidence/durable). targetBin is what runs in the containers.
+var plainBin, faultBin, targetBin string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	if role := os.Getenv(roleEnv); role != "" {
-		return act(role)
-	}
 	dir, err := os.MkdirTemp("", "amber-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	plainBin, faultBin = filepath.Join(dir, "amber"), filepath.Join(dir, "amber-fault")
-	for bin, tags := range map[string]string{plainBin: "", faultBin: "fault"} {
-		cmd := exec.Command("go", "build", "-tags", tags, "-o", bin, "./cmd/amber")
+	for _, b := range []struct {
+		path                    *string
+		name, tags, packageName string
+	}{
+		{&plainBin, "amber", "", "./cmd/amber"},
+		{&faultBin, "amber-fault", "fault", "./cmd/amber"},
+		{&targetBin, "target", "", "./testdata/e2e/target"},
+	} {
+		*b.path = filepath.Join(dir, b.name)
+		cmd := exec.Command("go", "build", "-tags", b.tags, "-o", *b.path, b.packageName)
 		cmd.Dir = filepath.Join(testbed.Source(), "..", "..")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // it runs in containers without a libc
 		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building amber: %v\n%s", err, out)
+			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", b.name, err, out)
 			return 1
 		}
 	}
