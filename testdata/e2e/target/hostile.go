@@ -15,7 +15,7 @@ import (
 var names = []string{
 	"new\nline", "return\rover", "esc\x1b[31mred", "title\x1b]0;pwned\x07", "invalid\xff\xfeutf8", "c1\x9b31m", "c1-utf8\u009b31m",
 	"tab\tname", "back\\slash", "quote\"'`$(reboot)", "rtl\u202egnp.exe", "-rf", " ", " lead", "trail ", "del\x7f", "...", "caf\u00e9",
-	"line\u2028separator", "bell\x07", "\x01\x02\x03", "%s%n", "a:b|c*?<>", "{\"json\":1}", "x=1;y", "<script>alert(1)</script>", "=cmd()",
+	"line\u2028separator", "bell\x07", "\x01\x02\x03", "%s%n", "a:b|c*?<>", "{\"json\":1}", "x=1;y", "<script>alert(1)", "=cmd()",
 }
 
 func hostile(args []string) error {
