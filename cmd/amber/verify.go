@@ -176,9 +176,11 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 		r := all[e.Evidence.ID]
 		switch e.Action {
 		case "seal", "import":
-			r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
-			r.signed = e.Result == string(evidence.Sealed)
-			r.here = e.Counterparty != streamedTo || e.Action == "import"
+			if !r.known { // a bundle is closed once: what a later entry says of it is no excuse
+				r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
+			}
+			r.signed = r.signed || e.Result == string(evidence.Sealed)
+			r.here = r.here || e.Counterparty != streamedTo || e.Action == "import"
 		case "sign": // which also vouches for what a crash kept from being entered
 			if r.signed = true; !r.known {
 				r.digest, r.known, r.here = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true, true

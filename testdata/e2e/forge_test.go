@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
 	"amber/evidence/keys"
 	"amber/evidence/record"
 	"amber/testdata/testbed"
@@ -172,6 +175,14 @@ func TestForgedBundle(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a signer who let himself in", func(t *testing.T) {
+		fake := filepath.Join(t.TempDir(), "case")
+		copyTree(t, dir, fake)
+		letIn(t, alice, mallory, fake)
+		rewrite(t, filepath.Join(fake, "evidence", id), "filesystem/upper/etc/evidence", "innocent\n", mallory.unlocked(t))
+		enterSeal(t, mallory, fake, id)
+		alice.run(t, "evidence", "verify", "--case", fake).want(t, 4).says(t, "is not what entered the case")
+	})
 	t.Run("the whole case made anew", func(t *testing.T) { forgedCase(t, alice, mallory, r, signers) })
 }
 
@@ -188,6 +199,53 @@ func interrupt(t testing.TB, bundle string) {
 func remove(t testing.TB, path string) {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// letIn adds a signer to case.json by hand.
+func letIn(t *testing.T, alice, mallory *user, dir string) {
+	file := filepath.Join(dir, "case.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := os.ReadFile(alice.signers(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := os.ReadFile(mallory.signers(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quote := func(line []byte) string {
+		q, _ := json.Marshal(strings.TrimSpace(string(line)))
+		return string(q)
+	}
+	with := strings.Replace(string(data), quote(a), quote(a)+","+quote(m), 1)
+	if with == string(data) {
+		t.Fatalf("%s does not name alice: %s", file, data)
+	}
+	if err := os.WriteFile(file, []byte(with), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enterSeal puts another sealing of a bundle into the custody log.
+func enterSeal(t *testing.T, u *user, dir, id string) {
+	cs, err := casedir.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cs.Close()
+	cs.Signer = u.unlocked(t)
+	b, err := evidence.Open(filepath.Join(dir, "evidence", id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	_, err = cs.Log(custody.Entry{Action: "seal", Result: "sealed", Evidence: &custody.Evidence{ID: id, Digest: "sha256:" + b.Digest()}})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
