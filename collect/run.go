@@ -110,7 +110,7 @@ func (s *counted) Add(m *record.Member, r io.Reader) error {
 		return err
 	}
 	s.step.Members++
-	s.step.Bytes += stored(m)
+	s.step.Bytes += m.Stored()
 	return nil
 }
 
@@ -138,16 +138,4 @@ func (s *counted) end(name string) error {
 		s.step.Error = err.Error()
 	}
 	return err
-}
-
-// stored is the number of bytes that a member's content takes in its payload.
-func stored(m *record.Member) int64 {
-	if m.Extents == nil {
-		return m.Size
-	}
-	n := int64(0)
-	for _, e := range m.Extents {
-		n += e.Length
-	}
-	return n
 }

@@ -165,7 +165,7 @@ func (b *Bundle) Content(m *record.Member) (io.ReadSeeker, error) {
 	if p == nil {
 		return nil, fmt.Errorf("%q is in payload %q, which is absent", m.Path, m.Payload)
 	}
-	stored := io.NewSectionReader(p, m.Data, dataSize(m))
+	stored := io.NewSectionReader(p, m.Data, m.Stored())
 	if m.Extents == nil {
 		return stored, nil
 	}

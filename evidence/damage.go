@@ -48,7 +48,7 @@ func (b *Bundle) within(payload string, from, to int64) (names []string) {
 		if err != nil {
 			return names
 		}
-		if m.Payload == payload && m.Offset < to && m.Data+dataSize(m) > from {
+		if m.Payload == payload && m.Offset < to && m.Data+m.Stored() > from {
 			names = append(names, m.Path)
 		}
 	}

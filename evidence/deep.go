@@ -65,8 +65,8 @@ func (v *verifier) member(m *record.Member) (int64, error) {
 	if sum != m.SHA256 {
 		return 0, fmt.Errorf("its content was changed: SHA-256 is %x", sum)
 	}
-	end := m.Data + dataSize(m)
-	pad := make([]byte, padding(dataSize(m)))
+	end := m.Data + m.Stored()
+	pad := make([]byte, padding(m.Stored()))
 	if _, err := p.ReadAt(pad, end); err != nil {
 		return 0, err
 	}
@@ -226,7 +226,7 @@ func (v *verifier) wholeMembers(ctx context.Context) {
 			continue
 		}
 		p := v.b.payloads[m.Payload]
-		if p == nil || m.Type == record.File && m.Data+dataSize(m)+padding(dataSize(m)) > p.size() || m.Offset+block > p.size() {
+		if p == nil || m.Type == record.File && m.Data+m.Stored()+padding(m.Stored()) > p.size() || m.Offset+block > p.size() {
 			cut++
 			continue
 		}

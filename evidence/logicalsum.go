@@ -16,7 +16,7 @@ type logicalSum struct {
 }
 
 func newSum(m *record.Member) *logicalSum {
-	return &logicalSum{h: sha256.New(), extentsOnly: m.Size-dataSize(m) > hashHoles}
+	return &logicalSum{h: sha256.New(), extentsOnly: m.Size-m.Stored() > hashHoles}
 }
 
 var zeros [64 << 10]byte

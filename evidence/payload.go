@@ -65,7 +65,7 @@ func (p *Payload) check(m *record.Member, r io.Reader) error {
 		return p.failure()
 	case len(m.Extents) > record.MaxExtents:
 		return fmt.Errorf("%q has %d extents; merge them to %d", m.Path, len(m.Extents), record.MaxExtents)
-	case r == nil && dataSize(m) > 0:
+	case r == nil && m.Stored() > 0:
 		return fmt.Errorf("%q has no reader", m.Path)
 	case m.Type == record.Miss || m.Size < 0 || m.Type != record.File && (m.Size != 0 || m.Extents != nil):
 		return fmt.Errorf("%q: a %s of %d bytes cannot be added", m.Path, m.Type, m.Size)
@@ -105,7 +105,7 @@ func (p *Payload) putContent(m *record.Member, r io.Reader) {
 		m.Notes = append(m.Notes, note)
 	}
 	var zero [block]byte
-	p.s.write(zero[:padding(dataSize(m))])
+	p.s.write(zero[:padding(m.Stored())])
 }
 
 // content copies a file's bytes into the stream.
@@ -158,7 +158,7 @@ const maxIdle = 100
 
 // note says what did not go as the header promised.
 func (c *content) note(m *record.Member) string {
-	want := dataSize(m)
+	want := m.Stored()
 	switch {
 	case c.read < want && errors.Is(c.err, io.EOF):
 		return fmt.Sprintf("shrank while it was read: %d of %d bytes, zeros follow", c.read, want)

@@ -62,7 +62,7 @@ func tarEntry(m *record.Member, mapSize int64) (entry, []string) {
 		e.typeflag = '0'
 		e.size = m.Size
 		if m.Extents != nil {
-			e.size = mapSize + dataSize(m)
+			e.size = mapSize + m.Stored()
 			e.pax["GNU.sparse.major"] = "1"
 			e.pax["GNU.sparse.minor"] = "0"
 			e.pax["GNU.sparse.name"] = m.Path
@@ -83,18 +83,6 @@ func addXattrs(pax map[string]string, list []record.Xattr) (left []string) {
 		pax["SCHILY.xattr."+x.Name] = string(x.Value)
 	}
 	return left
-}
-
-// dataSize is the number of content bytes that are kept of a file.
-func dataSize(m *record.Member) int64 {
-	if m.Extents == nil {
-		return m.Size
-	}
-	n := int64(0)
-	for _, e := range m.Extents {
-		n += e.Length
-	}
-	return n
 }
 
 // sparseMap is the map that stands before a sparse file's data: decimal

@@ -86,25 +86,13 @@ func (r *Recorder) check(m *record.Member, body io.Reader) {
 		r.t.Errorf("%q: a %s of %d bytes", m.Path, m.Type, m.Size)
 	case len(m.Extents) > record.MaxExtents:
 		r.t.Errorf("%q has %d extents", m.Path, len(m.Extents))
-	case body == nil && Stored(m) > 0:
+	case body == nil && m.Stored() > 0:
 		r.t.Errorf("%q has no reader", m.Path)
 	}
 }
 
-// Stored is the number of bytes of m that are kept: its size, or its extents'.
-func Stored(m *record.Member) int64 {
-	if m.Extents == nil {
-		return m.Size
-	}
-	n := int64(0)
-	for _, e := range m.Extents {
-		n += e.Length
-	}
-	return n
-}
-
 func (r *Recorder) content(m *record.Member, body io.Reader) {
-	want := Stored(m)
+	want := m.Stored()
 	sum := sha256.New()
 	var kept bytes.Buffer
 	dst := io.Writer(sum)

@@ -73,3 +73,16 @@ type Member struct {
 	Data        int64    // of its content, in the payload's plain bytes
 	Nonce       [16]byte
 }
+
+// Stored is the number of content bytes that a bundle keeps of a File: its
+// size, or that of its extents.
+func (m *Member) Stored() int64 {
+	if m.Extents == nil {
+		return m.Size
+	}
+	n := int64(0)
+	for _, e := range m.Extents {
+		n += e.Length
+	}
+	return n
+}
