@@ -53,14 +53,17 @@ func (w *watch) until(stop *atomic.Bool) (time.Time, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	for !stop.Load() {
+	for {
+		last := stop.Load() // before the look: the process may end between two
 		ok, err := w.frozen()
 		if ok || err != nil {
 			return time.Now(), err
 		}
+		if last {
+			return time.Time{}, nil
+		}
 		_ = unix.Nanosleep(&unix.Timespec{Nsec: pollEvery.Nanoseconds()}, nil)
 	}
-	return time.Time{}, nil
 }
 
 // frozenBy is one freeze: when the cgroup stood still, and the whole process.
