@@ -38,6 +38,7 @@ func caseNew(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer cs.Close()
+	cs.Tool, cs.Signer = tool(), quietSigner()
 	if err := introduce(cs); err != nil && !errors.Is(err, keys.ErrNoKey) {
 		return err
 	}
