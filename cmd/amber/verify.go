@@ -197,8 +197,10 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 func missing(sealed map[string]sealRecord, ids []string) (gone []*evidence.Report) {
 	for _, id := range slices.Sorted(maps.Keys(sealed)) {
 		if s := sealed[id]; s.here && !slices.Contains(ids, id) {
-			gone = append(gone, &evidence.Report{ID: id, Digest: s.digest, Signatures: []evidence.Signature{},
-				Problems: []evidence.Problem{{Name: id, What: "is gone: the custody log says that it was closed in this case"}}})
+			gone = append(gone, &evidence.Report{
+				ID: id, Digest: s.digest, Signatures: []evidence.Signature{},
+				Problems: []evidence.Problem{{Name: id, What: "is gone: the custody log says that it was closed in this case"}},
+			})
 		}
 	}
 	return gone
