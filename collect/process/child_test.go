@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"amber/container"
@@ -36,7 +37,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	fmt.Println("ready")
-	select {}
+	for { // without cgo, "select {}" is a deadlock
+		time.Sleep(time.Hour)
+	}
 }
 
 const manyFiles = 10000

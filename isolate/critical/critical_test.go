@@ -79,7 +79,9 @@ func listenTCP(addr string) error {
 		return err
 	}
 	fmt.Println(l.Addr())
-	select {}
+	for { // without cgo, "select {}" is a deadlock
+		time.Sleep(time.Hour)
+	}
 }
 
 func listenUDP(addr string) error {
@@ -137,7 +139,9 @@ func terminal(string) error {
 
 func ready() error {
 	fmt.Println("ready")
-	select {}
+	for { // without cgo, "select {}" is a deadlock
+		time.Sleep(time.Hour)
+	}
 }
 
 // start runs the test binary in a role in a box and waits for its first line.

@@ -394,7 +394,7 @@ func TestEscapedProcessIsTold(t *testing.T) {
 	var out int
 	isolatetest.Until(t, "sleep 1000 to be there", func() bool {
 		for _, pid := range box.Descendants() {
-			if cmd, _ := os.ReadFile(filepath.Join("/proc", itoa(pid), "cmdline")); strings.Contains(string(cmd), "1000") {
+			if cmd, _ := os.ReadFile(filepath.Join("/proc", itoa(pid), "cmdline")); strings.Contains(string(cmd), "sleep\x001000") {
 				out = pid
 			}
 		}
