@@ -16,17 +16,16 @@ const (
 	TypeFrames      = "application/vnd.amber.evidence.frames.v1"
 	TypeAcquisition = "application/vnd.amber.evidence.acquisition.v1+json"
 
-	AnnotationFormat   = "vnd.amber.format"
-	AnnotationID       = "vnd.amber.evidence.id"
-	AnnotationCount    = "vnd.amber.members.count"
-	AnnotationRoot     = "vnd.amber.members.root" // RFC 6962 Merkle tree hash over the member lines, hex
-	AnnotationPayload  = "vnd.amber.payload"
-	AnnotationOrdinal  = "vnd.amber.ordinal"
-	AnnotationOffset   = "vnd.amber.plain.offset"
-	AnnotationSize     = "vnd.amber.plain.size"
-	AnnotationFrames   = "vnd.amber.frames" // index of the blob's first digest in the frames blob, and how many
-	AnnotationEntries  = "vnd.amber.entries"
-	AnnotationComplete = "vnd.amber.payload.complete"
+	AnnotationFormat  = "vnd.amber.format"
+	AnnotationID      = "vnd.amber.evidence.id"
+	AnnotationCount   = "vnd.amber.members.count"
+	AnnotationRoot    = "vnd.amber.members.root" // RFC 6962 Merkle tree hash over the member lines, hex
+	AnnotationPayload = "vnd.amber.payload"
+	AnnotationOrdinal = "vnd.amber.ordinal"
+	AnnotationOffset  = "vnd.amber.plain.offset"
+	AnnotationSize    = "vnd.amber.plain.size"
+	AnnotationFrames  = "vnd.amber.frames" // index of the blob's first digest in the frames blob, and how many
+	AnnotationEntries = "vnd.amber.entries"
 )
 
 // Namespace is the SSHSIG namespace of a seal.
