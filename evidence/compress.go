@@ -11,7 +11,8 @@ import (
 // back to the pool when it is written.
 type job struct {
 	plain, stored []byte
-	quick         bool // speed before size
+	quick         bool          // speed before size
+	cut           chan struct{} // not nil: its segment ends here, and then the channel is closed
 	done          chan struct{}
 }
 
@@ -71,7 +72,7 @@ func (c *compressor) get(size int) *job {
 	if cap(j.plain) < size {
 		j.plain = make([]byte, 0, size)
 	}
-	j.plain = j.plain[:0]
+	j.plain, j.cut = j.plain[:0], nil
 	j.done = make(chan struct{})
 	return j
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -178,6 +179,46 @@ func TestCutStream(t *testing.T) {
 		if r := verify(t, dir, VerifyOptions{}); (r.State != Incomplete) != (err == nil) || err == nil && len(r.Unfinished) == 0 || !r.Intact() {
 			t.Errorf("cut at %d: %+v", n, r)
 		}
+	}
+}
+
+// What came before a stream was cut has its index.
+func TestCutStreamHasIndex(t *testing.T) {
+	var buf bytes.Buffer
+	w, err := Stream(&buf, "e1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"network", "process"} {
+		p, err := w.Payload(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := file(name+"/x", []byte(name))
+		if err := errors.Join(p.Add(o.m, extentReader(o)), p.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := bytes.Clone(buf.Bytes())
+	dir := filepath.Join(t.TempDir(), "in")
+	if err := Import(bytes.NewReader(cut), dir); !errors.Is(err, ErrCut) {
+		t.Fatal(err)
+	}
+	b, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	m, err := b.Lookup("network/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Content(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "network" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -198,6 +198,10 @@ func (p *Payload) Close() error {
 	err := p.s.close()
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	p.w.members.flush()
+	if p.w.st.spools() {
+		p.w.members.flush()
+	} else {
+		p.w.members.cut() // a stream that is torn later has the index of what came before
+	}
 	return err
 }

@@ -103,7 +103,7 @@ func (s *stream) flush() {
 	if s.cur == nil {
 		return
 	}
-	if len(s.cur.plain) == 0 {
+	if len(s.cur.plain) == 0 && s.cur.cut == nil {
 		s.comp.put(s.cur)
 		s.cur = nil
 		return
@@ -111,6 +111,15 @@ func (s *stream) flush() {
 	s.queue <- s.cur
 	s.comp.jobs <- s.cur
 	s.cur = nil
+}
+
+// cut ends the segment here, and waits until what was written so far is stored.
+func (s *stream) cut() {
+	s.space()
+	cut := make(chan struct{})
+	s.cur.cut = cut
+	s.flush()
+	<-cut
 }
 
 // close stores what is left. It is durable when the closer is done with it.
@@ -132,6 +141,9 @@ func (s *stream) store() {
 				s.failed.Store(true)
 			}
 		}
+		if j.cut != nil {
+			close(j.cut)
+		}
 		s.comp.put(j)
 	}
 	if s.err == nil && s.seg != nil {
@@ -140,6 +152,18 @@ func (s *stream) store() {
 }
 
 func (s *stream) put(j *job) error {
+	if len(j.plain) > 0 {
+		if err := s.putFrame(j); err != nil {
+			return err
+		}
+	}
+	if j.cut != nil && s.seg != nil {
+		return s.closeSegment()
+	}
+	return nil
+}
+
+func (s *stream) putFrame(j *job) error {
 	if s.seg != nil && (s.seg.size+int64(len(j.stored))+tableSize(len(s.seg.frames)+1) > s.st.segmentLimit(s.kind, s.ordinal) || len(s.seg.frames) == segmentFrames) {
 		if err := s.closeSegment(); err != nil {
 			return err
