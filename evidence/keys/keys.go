@@ -127,7 +127,7 @@ func Unlock(path string, passphrase func() ([]byte, error)) (ssh.Signer, error) 
 	}
 	signer, err := ssh.ParsePrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		signer, err = unlock(path, data, passphrase)
+		signer, err = unlock(data, passphrase)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
@@ -138,7 +138,7 @@ func Unlock(path string, passphrase func() ([]byte, error)) (ssh.Signer, error) 
 	return signer, nil
 }
 
-func unlock(path string, data []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
+func unlock(data []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
 	secret, err := passphrase()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
