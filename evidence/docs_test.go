@@ -1,0 +1,339 @@
+package evidence_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"amber/evidence"
+	"amber/evidence/keys"
+	"amber/evidence/record"
+)
+
+// TestDocumentedCommands runs the commands of docs/bundle-format.md, word for
+// word: on a bundle, where each must succeed, and on copies that were tampered
+// with, where each must fail. They run in a chroot that holds their programs
+// and no amber, unless they need python3 or this is not root.
+func TestDocumentedCommands(t *testing.T) {
+	blocks := shellBlocks(t, "../docs/bundle-format.md")
+	functions, ok := blocks["# manifest: the manifest's file, checked. plain TYPE [PAYLOAD]: a stream, its segments checked."]
+	if !ok || len(blocks) < 8 {
+		t.Fatalf("docs/bundle-format.md has %d blocks, and the functions among them: %v", len(blocks), ok)
+	}
+	for _, tool := range documentedTools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the documented commands need %s, which is not installed", tool)
+		}
+	}
+	bundle, signers := sealedBundle(t)
+	stock := stockRoot(t)
+	for title, block := range blocks {
+		tamperings, known := tampered[title]
+		if block == functions {
+			continue
+		}
+		if !known {
+			t.Errorf("no tampering is listed for the block %q", title)
+		}
+		t.Run(strings.Trim(title, "# ."), func(t *testing.T) {
+			root := stock
+			if strings.Contains(block, "python3") {
+				root = plainRoot(t)
+			}
+			w := documented{root: root, signers: signers, script: functions + block}
+			w.run(t, bundle, func(string) {}, true)
+			for _, tamper := range tamperings {
+				w.run(t, bundle, tamper, false)
+			}
+		})
+	}
+}
+
+var documentedTools = []string{
+	"sh", "cat", "cut", "find", "head", "jq", "sha256sum", "sort", "ssh-keygen", "tail", "tar", "zstd",
+}
+
+// tampered lists for each block what it must notice.
+var tampered = map[string][]func(dir string){
+	"# Nothing that was sealed has changed,": {
+		flip("oci-layout"), flip("index.json"), flip("README.txt"), flip("blobs/sha256/*"), flip("SHA256SUMS"),
+		add("blobs/sha256/" + strings.Repeat("0", 64)), add("more"), remove("README.txt"),
+	},
+	"# Who signed it?":                                          {flip("SHA256SUMS"), flip("seal/001-sshsig"), remove("seal/001-sshsig")},
+	"# What is in it, and how was it taken?":                    {flip("index.json"), flipHolding(`"artifactType"`), flipHolding(`"argv"`)},
+	"# A payload as a tar.":                                     {flipLayer("filesystem")},
+	"# What could not be had, and what was noted.":              {flipLayer("members")},
+	"# One file, against the digest that the index has for it.": {flipLayer("filesystem"), flipLayer("members")},
+	"# All files of a payload that are not sparse, by their places, whatever their names.": {flipLayer("filesystem"), flipLayer("members")},
+	"# The Merkle root, as RFC 6962 has it.":                                               {flipLayer("members"), flipHolding(`"artifactType"`)},
+	"# Every frame against the frames blob, and the paths blob against the index.": {
+		flipLayer("filesystem"), flipLayer("members"), flipLayer("paths"), flipLayer("frames"),
+	},
+}
+
+// documented is a block to be run.
+type documented struct {
+	root    string // what is / to it
+	signers string // text of an allowed_signers file
+	script  string
+}
+
+// run runs the block on a copy of the bundle that tamper has changed.
+func (d documented) run(t *testing.T, bundle string, tamper func(dir string), want bool) {
+	t.Helper()
+	work, err := os.MkdirTemp(filepath.Join(d.root, "tmp"), "amber-docs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(work)
+	dir := filepath.Join(work, "bundle")
+	err = errors.Join(os.CopyFS(dir, os.DirFS(bundle)), os.Mkdir(filepath.Join(work, "out"), 0o700),
+		os.WriteFile(filepath.Join(work, "signers"), []byte(d.signers), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tamper(dir)
+	inside := "/" + strings.TrimPrefix(work, strings.TrimSuffix(d.root, "/")+"/")
+	cmd := exec.Command("/bin/sh", "-euc", "cd "+inside+"/bundle\n"+d.script)
+	cmd.Env = []string{"PATH=/usr/bin:/bin:" + os.Getenv("PATH"), "SIGNERS=" + inside + "/signers", "WHO=ana@laptop", "OUT=" + inside + "/out"}
+	if d.root != "/" {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: d.root}
+		cmd.Dir = "/"
+	}
+	out, err := cmd.CombinedOutput()
+	if (err == nil) != want {
+		t.Errorf("success is %v, want %v: %v\n%.2000q", err == nil, want, err, out)
+	}
+}
+
+var fence = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// shellBlocks gives the shell blocks of a document by their first lines.
+func shellBlocks(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]string{}
+	for _, m := range fence.FindAllSubmatch(text, -1) {
+		title, _, _ := strings.Cut(string(m[1]), "\n")
+		blocks[title] = string(m[1])
+	}
+	return blocks
+}
+
+// sealedBundle makes a bundle with what the format has in it, signed, and the
+// allowed signer's line.
+func sealedBundle(t *testing.T) (dir, signers string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "bundle")
+	w, err := evidence.Create(dir, "20261122T033000Z-shop-abcdef", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"process", "filesystem"} {
+		p, err := w.Payload(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, p, name)
+	}
+	signer, line := newSigner(t)
+	s, err := w.Seal(&record.Acquisition{Argv: []string{"amber", "collect"}, Target: []byte("null"), Name: "containerd://x/shop"}, signer)
+	if err != nil || s.State != evidence.Sealed {
+		t.Fatal(s.State, err, s.SignError)
+	}
+	return dir, line
+}
+
+func fill(t *testing.T, p *evidence.Payload, name string) {
+	t.Helper()
+	tmp := name + "/upper/tmp"
+	mtime := time.Date(2026, 11, 22, 3, 30, 0, 123456789, time.UTC)
+	add := func(m *record.Member, content string) {
+		m.Mode, m.Mtime, m.Size = 0o644, mtime, max(m.Size, int64(len(content)))
+		if err := p.Add(m, strings.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(&record.Member{Path: tmp, Type: record.Dir}, "")
+	add(&record.Member{Path: tmp + "/loot.txt", Type: record.File}, "db_password=hunter2\n")
+	add(&record.Member{Path: tmp + "/caf\xe9\n", Type: record.File, Xattrs: []record.Xattr{{Name: "user.note", Value: []byte{0, 1}}}}, "not UTF-8")
+	add(&record.Member{Path: tmp + "/long-" + strings.Repeat("x", 200), Type: record.Symlink, Link: "../../.."}, "")
+	add(&record.Member{Path: tmp + "/sparse", Type: record.File, Size: 1 << 20, Extents: []record.Extent{{Offset: 4096, Length: 512}}}, strings.Repeat("s", 512))
+	add(&record.Member{Path: tmp + "/big", Type: record.File}, strings.Repeat("a line of a larger file\n", 100_000))
+	for i := range 300 { // several frames of the index
+		add(&record.Member{Path: fmt.Sprintf("%s/many/%d", tmp, i), Type: record.File}, fmt.Sprint(i))
+	}
+	if err := errors.Join(p.Miss(name+"/gone", io.ErrUnexpectedEOF), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newSigner(t *testing.T) (evidence.Signer, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "key")
+	if _, err := keys.New(path, []byte("x"), "ana@laptop"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := keys.Unlock(path, func() ([]byte, error) { return []byte("x"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := "ana@laptop " + string(ssh.MarshalAuthorizedKey(s.PublicKey()))
+	return func(sums []byte) ([]byte, error) { return keys.Sign(s, evidence.Namespace, bytes.NewReader(sums)) }, line
+}
+
+// stockRoot is a root that holds the documented programs and what they need.
+func stockRoot(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Log("a chroot needs root: the commands run where amber may be found")
+		return "/"
+	}
+	root := t.TempDir()
+	for _, dir := range []string{"bin", "usr/bin", "tmp", "dev", "etc"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tool := range documentedTools {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		install(t, root, path, filepath.Join("bin", tool))
+	}
+	// ssh-keygen wants to know who it is, and /dev/null.
+	if err := os.WriteFile(filepath.Join(root, "etc/passwd"), []byte("root:x:0:0::/:/bin/sh\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mknod(filepath.Join(root, "dev/null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+		t.Fatal(err)
+	}
+	_ = filepath.WalkDir(root, func(path string, _ fs.DirEntry, _ error) error {
+		if strings.Contains(filepath.Base(path), "amber") {
+			t.Errorf("the chroot holds %s", path)
+		}
+		return nil
+	})
+	return root
+}
+
+func plainRoot(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not installed")
+	}
+	return "/"
+}
+
+var library = regexp.MustCompile(`(/\S+) \(0x`)
+
+// install copies a program and the libraries that ldd names.
+func install(t *testing.T, root, from, to string) {
+	t.Helper()
+	copyFile(t, from, filepath.Join(root, to))
+	out, err := exec.Command("ldd", from).CombinedOutput()
+	if err != nil && !bytes.Contains(out, []byte("not a dynamic executable")) {
+		t.Fatalf("ldd %s: %v\n%s", from, err, out)
+	}
+	for _, m := range library.FindAllSubmatch(out, -1) {
+		copyFile(t, string(m[1]), filepath.Join(root, string(m[1])))
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, 0o755))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flip flips a bit in the middle of each file that matches.
+func flip(pattern string) func(string) {
+	return func(dir string) {
+		names, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, name := range names {
+			flipBit(name)
+		}
+	}
+}
+
+func flipBit(name string) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// flipHolding flips a bit of the JSON blob that holds a text.
+func flipHolding(text string) func(string) {
+	return func(dir string) {
+		names, _ := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
+		for _, name := range names {
+			if data, _ := os.ReadFile(name); bytes.HasPrefix(data, []byte("{")) && bytes.Contains(data, []byte(text)) {
+				flipBit(name)
+				return
+			}
+		}
+		panic("no blob holds " + text)
+	}
+}
+
+var layer = regexp.MustCompile(`\{("annotations":\{[^}]*\},)?"digest":"sha256:([0-9a-f]{64})","mediaType":"application/vnd\.amber\.evidence\.([a-z]+)\.`)
+
+// flipLayer flips a bit of the last blob of a payload, or of another kind.
+func flipLayer(name string) func(string) {
+	return func(dir string) {
+		names, _ := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
+		blob := ""
+		for _, n := range names {
+			data, _ := os.ReadFile(n)
+			for _, m := range layer.FindAllSubmatch(data, -1) {
+				if string(m[3]) == name || bytes.Contains(m[1], []byte(`"vnd.amber.payload":"`+name+`"`)) {
+					blob = string(m[2])
+				}
+			}
+		}
+		flipBit(filepath.Join(dir, "blobs/sha256", blob))
+	}
+}
+
+func add(name string) func(string) {
+	return func(dir string) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func remove(name string) func(string) {
+	return func(dir string) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			panic(err)
+		}
+	}
+}
