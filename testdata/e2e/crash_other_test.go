@@ -46,7 +46,9 @@ func TestCrashRelease(t *testing.T) {
 			t.Errorf("%s: the index holds %q", at, left)
 		}
 		u.wantReleased(t, dir, at)
-		u.run(t, "evidence", "custody", "--case", dir).want(t, 0, 3)
+		if log := u.run(t, "evidence", "custody", "--case", dir).want(t, 0, 3); !strings.Contains(log.out, "revert") {
+			t.Logf("%s: the journal alone tells of the release, the custody log does not", at)
+		}
 		return points, true
 	})
 }
