@@ -60,7 +60,7 @@ func runStep(ctx context.Context, c container.Container, open func(string) (Payl
 		step.Error = err.Error()
 		return step, err
 	}
-	s := &counted{Payload: payload, step: &step}
+	s := &counted{Payload: payload, step: &step, ctx: ctx}
 	failed := guarded(ctx, c, s, col)
 	if failed != nil {
 		step.Error = failed.Error()
@@ -99,12 +99,13 @@ func origin(stack []byte) string {
 // more.
 type counted struct {
 	Payload
+	ctx    context.Context
 	step   *record.Step
 	broken error
 }
 
 func (s *counted) Add(m *record.Member, r io.Reader) error {
-	err := s.Payload.Add(m, r)
+	err := s.Payload.Add(m, within(s.ctx, r))
 	if err != nil {
 		s.broken = err
 		return err
@@ -138,4 +139,35 @@ func (s *counted) end(name string) error {
 		s.step.Error = err.Error()
 	}
 	return err
+}
+
+// within ends a reader when ctx ends, so that one large file does not outlast
+// an interrupt; what it has to say after the reading goes on.
+func within(ctx context.Context, r io.Reader) io.Reader {
+	if r == nil {
+		return nil
+	}
+	ended := endedBy{ctx, r}
+	if a, ok := r.(teller); ok {
+		return struct {
+			endedBy
+			teller
+		}{ended, a}
+	}
+	return ended
+}
+
+// teller is what a sink asks when it has read; see evidence.Payload.
+type teller interface{ After() []string }
+
+type endedBy struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (e endedBy) Read(p []byte) (int, error) {
+	if err := e.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return e.r.Read(p)
 }

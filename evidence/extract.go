@@ -334,6 +334,10 @@ func (x *extractor) link(m *record.Member) error {
 		x.left(m, "it links to %q, outside of what is extracted", m.Link)
 		return nil
 	}
+	if safetext.Line(m.Link) != m.Link && !x.o.Links {
+		x.left(m, "it links to %q, which is not fit to be shown", m.Link)
+		return nil
+	}
 	if err := x.root.Symlink(m.Link, name); err != nil {
 		x.left(m, "%v", err)
 		return nil

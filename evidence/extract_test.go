@@ -97,6 +97,7 @@ func TestExtractStaysInside(t *testing.T) {
 		{m: &record.Member{Path: "filesystem/a/b/x", Type: record.Symlink, Link: "y/../../../../../../../.." + outside}},
 		up,
 		{m: &record.Member{Path: "filesystem/ok", Type: record.Symlink, Link: "a/b"}},
+		{m: &record.Member{Path: "filesystem/escape", Type: record.Symlink, Link: "a\x1b[31m"}},
 	} {
 		if err := p.Add(o.m, extentReader(o)); err != nil {
 			t.Fatal(err)
@@ -124,6 +125,9 @@ func TestExtractStaysInside(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Readlink(filepath.Join(to, "filesystem/escape")); err == nil {
+		t.Error("a link with an escape code in its target was made")
 	}
 	if _, err := os.Readlink(filepath.Join(to, "filesystem/ok")); err != nil {
 		t.Errorf("a harmless link is not there: %v\n%s", err, strings.Join(said, "\n"))

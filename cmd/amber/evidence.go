@@ -118,10 +118,25 @@ func lsBundle(cs *casedir.Case, id string) bundleRow {
 	r.State, r.Bytes = b.State(), b.StoredBytes()
 	a, err := b.Acquisition()
 	if err != nil {
+		r.count(b) // an incomplete one has no record of it
 		return r
 	}
 	r.Members, r.Misses, r.Target, r.Taken = a.Members, a.Misses, a.Name, a.Start.Format("2006-01-02T15:04:05Z")
 	return r
+}
+
+func (r *bundleRow) count(b *evidence.Bundle) {
+	for m, err := range b.Members() {
+		switch {
+		case err != nil:
+			r.Error = err.Error()
+			return
+		case m.Type == record.Miss:
+			r.Misses++
+		default:
+			r.Members++
+		}
+	}
 }
 
 func lsMembers(b *evidence.Bundle, under string, asJSON bool) error {

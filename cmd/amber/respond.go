@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,6 +163,26 @@ func (r *response) planFreeze() (err error) {
 	r.plan.Forced = r.c.Bool("force-critical")
 	if len(r.plan.Critical) > 0 && !r.plan.Forced && !r.c.Bool("plan") {
 		return &isolate.RefusedError{Target: r.plan.Target, Reasons: r.plan.Critical}
+	}
+	if r.c.Bool("plan") {
+		return nil
+	}
+	return r.checkHeld()
+}
+
+// checkHeld refuses what is held already before a case is made for it; Apply
+// asks again, under its lock.
+func (r *response) checkHeld() error {
+	holds, err := isolate.Holds()
+	if err != nil {
+		return err
+	}
+	for _, h := range holds {
+		for _, ref := range h.Plan.Refs {
+			if h.Plan.Method == r.plan.Method && slices.Contains(r.plan.Refs, ref) {
+				return &isolate.HeldError{Hold: h}
+			}
+		}
 	}
 	return nil
 }
