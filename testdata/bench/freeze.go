@@ -17,8 +17,8 @@ import (
 
 const freezeRuns = 20
 
-// watch sees from outside when a cgroup stands still. It looks every few
-// microseconds rather than without a pause: on two cores a busy loop would
+// watch sees from outside when a cgroup stands still. It looks ten times a
+// millisecond rather than without a pause: on two cores a busy loop would
 // take one from what is measured.
 type watch struct {
 	fd   int
@@ -26,7 +26,7 @@ type watch struct {
 }
 
 // pollEvery is how often watch looks.
-const pollEvery = 20 * time.Microsecond
+const pollEvery = 100 * time.Microsecond
 
 func newWatch(cgroup string) (*watch, error) {
 	for _, file := range []string{
