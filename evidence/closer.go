@@ -22,10 +22,11 @@ func newCloser(behind bool) *closer {
 		close(c.ended)
 		return c
 	}
-	c.work = make(chan func() error, 4)
+	work := make(chan func() error, 4)
+	c.work = work // wait may drop it before the goroutine has begun
 	go func() {
 		defer close(c.ended)
-		for do := range c.work {
+		for do := range work {
 			c.note(do())
 		}
 	}()

@@ -313,8 +313,8 @@ func (r *response) collect(entry isolate.Entry) {
 	}
 }
 
-// end leaves the target as the user wants it. A bundle that could not be made
-// leaves it frozen: what was not kept must not be lost.
+// end leaves the target as the user wants it. A bundle that could not be made,
+// or was interrupted, leaves it frozen: what was not kept must not be lost.
 func (r *response) end(entry isolate.Entry) {
 	r.result.Frozen.Millis = time.Since(r.result.Frozen.At).Milliseconds()
 	switch {
@@ -322,6 +322,9 @@ func (r *response) end(entry isolate.Entry) {
 		return
 	case r.failed():
 		r.warn("the evidence is not safe: the target is left frozen")
+		return
+	case r.c.Context.Err() != nil:
+		r.warn("the collection was interrupted: the target is left frozen")
 		return
 	}
 	ctx := context.WithoutCancel(r.c.Context)
