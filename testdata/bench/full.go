@@ -38,7 +38,11 @@ func (b *bench) full() error {
 	return b.cold()
 }
 
+// startFull starts a container of the large image, once.
 func (b *bench) startFull() error {
+	if _, ok := b.containers["big"]; ok {
+		return nil
+	}
 	image, err := b.bigImage()
 	if err != nil {
 		return err
