@@ -33,18 +33,14 @@ type bench struct {
 }
 
 func newBench(ctx context.Context, exe, parent string) (*bench, error) {
-	exe, err := filepath.Abs(exe)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(exe); err != nil {
-		return nil, fmt.Errorf("%w (make build)", err)
-	}
 	dir, err := os.MkdirTemp(parent, "amber-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, exe: exe, dir: dir, containers: map[string]testbed.Running{}}
+	b := &bench{ctx: ctx, exe: filepath.Join(dir, "amber"), dir: dir, containers: map[string]testbed.Running{}}
+	if err := copyProgram(exe, b.exe); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	if b.bed, err = testbed.Up(filepath.Join(dir, "c")); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -53,6 +49,16 @@ func newBench(ctx context.Context, exe, parent string) (*bench, error) {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
+}
+
+// copyProgram makes the run measure one program, though another is built
+// meanwhile.
+func copyProgram(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("%w (make build)", err)
+	}
+	return os.WriteFile(to, data, 0o700)
 }
 
 // close takes everything down, whatever state it is in.

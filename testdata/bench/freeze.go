@@ -149,6 +149,7 @@ func (b *bench) freezeRows(runtime, ctr, cgroup []frozenBy) {
 	whole := func(f frozenBy) time.Duration { return f.whole }
 	b.table.head("1. freeze: amber isolate | ctr task pause, of the same container")
 	b.table.beside("from the start of the process until frozen", medianOf(runtime, frozen), medianOf(ctr, frozen), 1.2)
+	b.table.beside("the quickest of them", least(runtime, frozen), least(ctr, frozen), 0)
 	b.table.beside("the whole process (amber: custody, journal, checks too)", medianOf(runtime, whole), medianOf(ctr, whole), 0)
 	b.table.beside("until frozen, past the runtime (--freeze-by cgroup)", medianOf(cgroup, frozen), medianOf(ctr, frozen), 0)
 }

@@ -131,6 +131,15 @@ func median[T ~int64](list []T) T {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
+// least is the smallest of one figure of many.
+func least[T any, N ~int64](list []T, get func(T) N) N {
+	low := get(list[0])
+	for _, v := range list[1:] {
+		low = min(low, get(v))
+	}
+	return low
+}
+
 // medianOf is the median of one figure of many.
 func medianOf[T any, N ~int64](list []T, get func(T) N) N {
 	var values []N
