@@ -16,7 +16,7 @@ import (
 	"amber/testdata/testbed"
 )
 
-const peakLimit = 200 << 20 // bytes, of the issue
+const peakLimit = 200 << 20 // bytes; docs/decisions/memory.md
 
 // upper is the writable layer of a running container, on the host.
 func upper(t testing.TB, r testbed.Running) string {
