@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -111,6 +112,7 @@ func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	if err != nil {
 		return b, err
 	}
+	debug.SetGCPercent(gcCollecting)
 	stop := a.progress(w, t)
 	report, runErr := collect.Run(a.c.Context, t, func(name string) (collect.Payload, error) { return w.Payload(name) },
 		a.collectors(t)...)

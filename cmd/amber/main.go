@@ -22,9 +22,16 @@ import (
 // docs/decisions/memory.md.
 const memoryLimit = 120 << 20
 
+// Until the target stands still no time goes into collecting a heap of a few
+// MiB, twice; while it is collected the heap is kept small.
+const (
+	gcUntilFrozen = 400
+	gcCollecting  = 50
+)
+
 func main() {
 	debug.SetMemoryLimit(memoryLimit)
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(gcUntilFrozen)
 	ctx, stop := interruptible()
 	defer stop()
 	err := newApp().RunContext(ctx, os.Args)
