@@ -57,20 +57,11 @@ func isolateTarget(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer r.close()
-	if err := r.confirm(); err != nil {
-		return err
-	}
-	if err := r.openCase(); err != nil {
-		return err
-	}
-	if _, err := r.freeze(); err != nil {
+	if _, err := r.take(); err != nil {
 		return err
 	}
 	r.cs.Tool, r.cs.Signer = tool(), quietSigner()
-	r.log(custody.Entry{
-		Action: "isolate", Result: "frozen", Reason: c.String("reason"), Authority: c.String("authority"),
-		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
-	})
+	r.logHold()
 	r.result.Next = r.next()
 	if asJSON {
 		err = emit(r.out, r.result)

@@ -24,8 +24,13 @@ type respondPlan struct {
 
 func (r *response) printPlan(asJSON bool) error {
 	p := respondPlan{Target: r.result.Target, Freeze: r.plan, Case: r.planCase(), Then: "leave it frozen", Refused: len(r.plan.Critical) > 0 && !r.plan.Forced}
-	for _, t := range r.named {
-		p.Collect = append(p.Collect, t.Ref())
+	if r.c.Command.Name != "isolate" { // which takes no evidence
+		for _, t := range r.named {
+			p.Collect = append(p.Collect, t.Ref())
+		}
+	}
+	if len(r.plan.Steps) == 0 { // collect, which freezes nothing
+		p.Then = "leave it as it is"
 	}
 	if r.c.Bool("resume") {
 		p.Then = "let it run again"
@@ -62,6 +67,13 @@ func (r *response) planCase() string {
 func (p respondPlan) print(w io.Writer, streamed bool) {
 	fmt.Fprintf(w, "plan for %s; nothing is touched now\n", safeLines(p.Target))
 	printSteps(w, p.Freeze)
+	if len(p.Collect) > 0 {
+		p.printCollection(w, streamed)
+	}
+	fmt.Fprintf(w, "  then     %s\n", p.Then)
+}
+
+func (p respondPlan) printCollection(w io.Writer, streamed bool) {
 	for _, t := range p.Collect {
 		fmt.Fprintf(w, "  collect  %s: network, processes, file system, logs, metadata\n", safetext.Line(t))
 		fmt.Fprintln(w, "           changes: access times where O_NOATIME is refused; calls of the runtime's API that only read")
@@ -76,7 +88,6 @@ func (p respondPlan) print(w io.Writer, streamed bool) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w, "  seal     sign the bundle and verify it")
-	fmt.Fprintf(w, "  then     %s\n", p.Then)
 }
 
 // printSteps prints a method's plan.

@@ -96,20 +96,26 @@ func respond(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer r.close()
-	if err := r.confirm(); err != nil {
-		return err
-	}
-	if err := r.openCase(); err != nil {
-		return err
-	}
-	entry, err := r.freeze()
+	entry, err := r.take()
 	if err != nil {
 		return err
 	}
 	r.unlock()
+	r.logHold()
 	r.collect(entry)
 	r.end(entry)
 	return r.finish()
+}
+
+// take asks, opens the case, and freezes.
+func (r *response) take() (isolate.Entry, error) {
+	if err := r.confirm(); err != nil {
+		return isolate.Entry{}, err
+	}
+	if err := r.openCase(); err != nil {
+		return isolate.Entry{}, err
+	}
+	return r.freeze()
 }
 
 func newResponse(c *cli.Context, asJSON bool) (*response, error) {
@@ -284,6 +290,10 @@ func (r *response) unlock() {
 		r.warn(err.Error())
 	}
 	r.cs.Signer = r.signer
+}
+
+// logHold enters that the target was frozen.
+func (r *response) logHold() {
 	r.log(custody.Entry{
 		Action: "isolate", Result: "frozen", Reason: r.c.String("reason"), Authority: r.c.String("authority"),
 		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
