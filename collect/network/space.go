@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"time"
 
 	"amber/collect/process/proc"
 	"amber/container"
+	"amber/container/netns"
 	"amber/evidence/record"
 
 	"github.com/vishvananda/netlink"
@@ -170,42 +170,10 @@ func (r *run) namespaceOf(ctx context.Context, pid int) (*proc.Handle, int, uint
 	return h, fd, inode, nil
 }
 
-// within runs f on a thread in the namespace. The thread is thrown away, so
-// that nothing of it can leak into other goroutines.
-func (n *space) within(f func() error) error {
-	done := make(chan error, 1)
-	onOwnThread(func() {
-		if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("entering network namespace %d: %w", n.inode, err)
-			return
-		}
-		done <- f()
-	})
-	return <-done
-}
-
-// onOwnThread runs f on a thread that ends with it. The main thread never
-// ends, and its namespaces are what /proc shows as the whole process's: where
-// the goroutine comes to lie on it, it stays there, idle, until another has
-// done the work.
-func onOwnThread(f func()) {
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if unix.Gettid() != os.Getpid() {
-			f()
-			return
-		}
-		defer runtime.UnlockOSThread()
-		done := make(chan struct{})
-		onOwnThread(func() { defer close(done); f() })
-		<-done
-	}()
-}
-
 // dial opens the sockets that everything is asked through. They stay in the
 // namespace that they were made in.
 func (n *space) dial(timeout time.Duration) error {
-	return n.within(func() error {
+	return netns.Do(n.fd, func() error {
 		n.sysctls = readSysctls()
 		var errs []error
 		var err error
