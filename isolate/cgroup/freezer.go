@@ -16,6 +16,17 @@ func (g Group) Freeze() error { return g.set("FROZEN", "1") }
 // Thaw lets them run again.
 func (g Group) Thaw() error { return g.set("THAWED", "0") }
 
+// Press tells a version 1 cgroup that is freezing to freeze once more. Its
+// freezer looks at each task once when it is told: one that just then goes to
+// sleep in a place where it may be frozen, such as a parent that waits for its
+// vfork, is missed for ever.
+func (g Group) Press() error {
+	if g.Version != 1 {
+		return nil
+	}
+	return write(filepath.Join(g.Dir, "freezer.state"), "FROZEN")
+}
+
 func (g Group) set(v1, v2 string) error {
 	if g.isRoot() {
 		return fmt.Errorf("%s: %w", g, ErrRoot)

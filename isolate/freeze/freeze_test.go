@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"amber/container"
+	"amber/container/procfs"
 	"amber/isolate"
 	"amber/isolate/cgroup"
 	"amber/isolate/isolatetest"
@@ -424,3 +425,24 @@ func TestEscapedProcessIsTold(t *testing.T) {
 }
 
 func itoa(n int) string { data, _ := json.Marshal(n); return string(data) }
+
+// A task that goes to sleep for its vfork while the freezer passes by must be
+// caught all the same.
+func TestVfork(t *testing.T) {
+	box := isolatetest.Start(t, []string{"/bin/sh", "-c", "while :; do /bin/true; done"})
+	m := New(nil, Options{Timeout: 5 * time.Second})
+	for range 200 {
+		b, err := m.look(box.Container(), procfs.BootID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range b.Cgroups {
+			if _, err := stop(context.Background(), g, b, m.o.Timeout); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Thaw(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -95,6 +95,11 @@ func await(ctx context.Context, g cgroup.Group, want cgroup.State, timeout time.
 		if err != nil || state == want || time.Now().After(deadline) {
 			return state, err
 		}
+		if want == cgroup.Frozen {
+			if err := g.Press(); err != nil {
+				return state, err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return state, fmt.Errorf("waiting until %s is %s: %w", g, want, ctx.Err())
