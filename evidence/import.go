@@ -95,7 +95,7 @@ func (i *importer) run() error {
 }
 
 func (i *importer) entry(h *tar.Header) error {
-	known := h.Name == sumsFile || sealedName.MatchString(h.Name) || sealName.MatchString(h.Name)
+	known := h.Name == sumsFile || sealedName().MatchString(h.Name) || sealName().MatchString(h.Name)
 	if h.Typeflag != tar.TypeReg || !known {
 		return fmt.Errorf("the stream holds %q, which no bundle has", h.Name)
 	}

@@ -62,7 +62,7 @@ func (b *Bundle) unbegun() bool {
 // writing: SHA256SUMS is written last, so that nothing is missing.
 func leftover(name string) bool {
 	top, _, _ := strings.Cut(name, "/")
-	return top == incompleteFile || top == walFile || top == partialDir || sealName.MatchString(strings.TrimSuffix(name, ".tmp")) && strings.HasSuffix(name, ".tmp")
+	return top == incompleteFile || top == walFile || top == partialDir || sealName().MatchString(strings.TrimSuffix(name, ".tmp")) && strings.HasSuffix(name, ".tmp")
 }
 
 func (b *Bundle) openSums() (err error) {

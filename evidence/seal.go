@@ -333,7 +333,7 @@ func Sign(dir string, sign Signer) (string, error) {
 func (b *Bundle) nextSeal() string {
 	last := 0
 	for _, name := range b.seals {
-		if sealName.MatchString(name) {
+		if sealName().MatchString(name) {
 			n, _ := strconv.Atoi(name[len(sealDir)+1:][:3])
 			last = max(last, n)
 		}

@@ -140,11 +140,17 @@ type verifier struct {
 	buf  []byte            // of hashContent, one for all members
 }
 
+// They are compiled when they are needed: nothing is to come between the start
+// of the process and the freeze.
 var (
-	sumsLine   = regexp.MustCompile(`^([0-9a-f]{64})  ([!-~]+)$`)
-	sealedName = regexp.MustCompile(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
-	sealName   = regexp.MustCompile(`^seal/[0-9]{3}-sshsig$`)
+	sumsLine   = pattern(`^([0-9a-f]{64})  ([!-~]+)$`)
+	sealedName = pattern(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
+	sealName   = pattern(`^seal/[0-9]{3}-sshsig$`)
 )
+
+func pattern(s string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
+}
 
 // files compares the directory with SHA256SUMS, both ways, and hashes all.
 func (v *verifier) files(ctx context.Context) {
@@ -170,9 +176,9 @@ func (v *verifier) readSums() map[string]string {
 	}
 	last := ""
 	for l := range strings.SplitSeq(text, "\n") {
-		f := sumsLine.FindStringSubmatch(l)
+		f := sumsLine().FindStringSubmatch(l)
 		switch {
-		case f == nil || !sealedName.MatchString(f[2]):
+		case f == nil || !sealedName().MatchString(f[2]):
 			v.r.problem(sumsFile, "has a line that no bundle has: %q", l)
 		case f[2] <= last:
 			v.r.problem(sumsFile, "is not in order at %q", f[2])
@@ -211,7 +217,7 @@ func (v *verifier) walk() map[string]bool {
 			v.r.problem(name, "is not a regular file")
 		case v.line[name] != "":
 			seen[name] = true
-		case name != sumsFile && !sealName.MatchString(name):
+		case name != sumsFile && !sealName().MatchString(name):
 			v.r.problem(name, "is not listed in %s", sumsFile)
 		}
 		return nil
@@ -291,7 +297,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // problem; one of somebody unknown is not, unless one is demanded.
 func (v *verifier) signatures() {
 	for _, name := range v.b.seals {
-		if !sealName.MatchString(name) {
+		if !sealName().MatchString(name) {
 			v.r.problem(name, "is a kind of seal that this amber does not know")
 			continue
 		}

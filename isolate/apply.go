@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"amber/evidence/durable"
 )
 
 // Apply carries a plan out and leaves the target held, with its journal in
@@ -17,6 +19,12 @@ import (
 // it is Held, the target is isolated in part and to be released; if nothing
 // could be changed it is Failed and there is nothing to release.
 func Apply(ctx context.Context, caseDir string, m Method, p Plan) (Entry, error) {
+	return ApplyAfter(ctx, &durable.Batch{}, caseDir, m, p)
+}
+
+// ApplyAfter is Apply where something else, a new case perhaps, has to be on
+// the disk before the first step too: one flush for all of it.
+func ApplyAfter(ctx context.Context, pending *durable.Batch, caseDir string, m Method, p Plan) (Entry, error) {
 	if len(p.Critical) > 0 && !p.Forced {
 		return Entry{}, &RefusedError{Target: p.Target, Reasons: p.Critical}
 	}
@@ -29,7 +37,7 @@ func Apply(ctx context.Context, caseDir string, m Method, p Plan) (Entry, error)
 		return Entry{}, err
 	}
 	defer ls.unlock()
-	j, err := Begin(caseDir, p)
+	j, err := Begin(caseDir, p, pending)
 	if err != nil {
 		return Entry{}, err
 	}

@@ -124,12 +124,13 @@ func holdFile(p Plan) string {
 	return filepath.Join(HoldsDir(), hex.EncodeToString(sum[:8])+".json")
 }
 
-// enter puts a hold into the index.
+// enter puts a hold into the index; it is on the disk no later than the
+// journal's first step.
 func enter(j *Journal, caseDir string, p Plan) error {
 	h := Hold{Case: caseDir, Journal: j.Path(), Since: time.Now().UTC(), Holder: self(), Plan: p}
 	data, err := json.Marshal(h)
 	if err == nil {
-		err = durable.WriteFile(holdFile(p), append(data, '\n'))
+		err = j.pending.WriteFile(holdFile(p), append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("entering the hold into the host's index: %w", err)

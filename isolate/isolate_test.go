@@ -347,7 +347,7 @@ func TestLoadOfACaseWithoutAJournal(t *testing.T) {
 // The plan and a step are on the disk before the step is taken.
 func TestWriteAhead(t *testing.T) {
 	dir, _ := setup(t)
-	j, err := Begin(dir, Plan{Method: "fence", Target: "x"})
+	j, err := Begin(dir, Plan{Method: "fence", Target: "x"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,24 +61,25 @@ func self() Process {
 // Journal is one application's write-ahead log in a case. Its methods may be
 // called from several goroutines at once.
 type Journal struct {
-	mu sync.Mutex
-	f  *durable.File
+	mu      sync.Mutex
+	f       *durable.File
+	pending *durable.Batch // what must reach the disk with the first step; nil from then on
 }
 
 // Begin starts a new journal in caseDir. The plan is on the disk no later than
-// the first step.
-func Begin(caseDir string, p Plan) (*Journal, error) {
+// the first step, and so is all that is pending.
+func Begin(caseDir string, p Plan, pending *durable.Batch) (*Journal, error) {
 	dir := filepath.Join(caseDir, "journal")
-	if err := durable.MkdirAll(dir); err != nil {
+	if err := pending.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("making the journal's folder: %w", err)
 	}
 	f, err := createNext(dir, p.Method)
 	if err != nil {
 		return nil, fmt.Errorf("making a journal: %w", err)
 	}
-	j := &Journal{f: f}
+	j := &Journal{f: f, pending: pending}
 	me := self()
-	err = errors.Join(j.write(line{Type: linePlan, Holder: &me, Plan: &p}), durable.SyncDir(dir))
+	err = errors.Join(j.write(line{Type: linePlan, Holder: &me, Plan: &p}), pending.Dir(dir))
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -145,15 +146,23 @@ func (j *Journal) Finish(r Receipt) error { return j.append(line{Type: lineFinis
 // Close closes the file.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// append writes lines in one go and syncs them.
+// append writes lines in one go and syncs them, and what is pending.
 func (j *Journal) append(lines ...line) error {
 	if err := j.write(lines...); err != nil {
 		return err
 	}
-	if err := j.f.Sync(); err != nil {
+	if err := j.sync(); err != nil {
 		return fmt.Errorf("syncing %s: %w", j.Path(), err)
 	}
 	return nil
+}
+
+func (j *Journal) sync() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	first := j.pending
+	j.pending = nil
+	return errors.Join(first.File(j.f), first.Sync())
 }
 
 func (j *Journal) write(lines ...line) error {

@@ -33,7 +33,7 @@ func caseCommand() *cli.Command {
 }
 
 func caseNew(c *cli.Context, asJSON bool) error {
-	cs, err := casedir.Create(c.Args().First(), c.String("title"))
+	cs, err := casedir.Create(c.Args().First(), c.String("title"), nil)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func evidenceImport(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	cs, _, err := casedir.OpenOrCreate(dir, "")
+	cs, _, err := casedir.OpenOrCreate(dir, "", nil)
 	if err != nil {
 		return err
 	}

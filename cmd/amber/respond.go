@@ -18,6 +18,7 @@ import (
 	"amber/evidence"
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/evidence/durable"
 	"amber/evidence/record"
 	"amber/isolate"
 	"amber/isolate/freeze"
@@ -84,9 +85,12 @@ type response struct {
 	method *freeze.Method
 	plan   isolate.Plan
 	cs     *casedir.Case
-	signer ssh.Signer
-	result respondResult
-	out    io.Writer // where the result goes
+	// unsynced is what of the case is not on the disk yet: it gets there
+	// together with the journal, before the first step.
+	unsynced durable.Batch
+	signer   ssh.Signer
+	result   respondResult
+	out      io.Writer // where the result goes
 }
 
 // respond owns the order of the playbook.
@@ -241,7 +245,7 @@ func (r *response) openCase() error {
 	if err != nil {
 		return err
 	}
-	r.cs, _, err = casedir.OpenOrCreate(dir, "")
+	r.cs, _, err = casedir.OpenOrCreate(dir, "", &r.unsynced)
 	if err == nil {
 		r.result.Case = r.cs.Dir()
 	}
@@ -251,7 +255,7 @@ func (r *response) openCase() error {
 // freeze applies the plan. An error that leaves something frozen is a warning:
 // what stands still is collected.
 func (r *response) freeze() (isolate.Entry, error) {
-	entry, err := isolate.Apply(r.c.Context, r.cs.Dir(), r.method, r.plan)
+	entry, err := isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), r.method, r.plan)
 	if err != nil && entry.State != isolate.Held {
 		return entry, err
 	}

@@ -16,7 +16,7 @@ import (
 // Whoever interrupts a respond --kill has not seen all of the evidence yet.
 func TestInterruptedIsLeftFrozen(t *testing.T) {
 	for _, interrupted := range []bool{true, false} {
-		cs, err := casedir.Create(t.TempDir(), "")
+		cs, err := casedir.Create(t.TempDir(), "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

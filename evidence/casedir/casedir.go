@@ -51,25 +51,26 @@ type Case struct {
 
 // Create makes a case in dir, which must be absent or empty, and opens it for
 // writing. An empty dir stands for amber-case-ID under the current directory.
-// Nothing here waits for a key.
-func Create(dir, title string) (*Case, error) {
+// Nothing here waits for a key. The case is on the disk when later is synced; at
+// once where that is nil.
+func Create(dir, title string, later *durable.Batch) (*Case, error) {
 	info := newInfo(title)
 	if dir == "" {
 		dir = "amber-case-" + info.ID
 	}
-	c, err := create(dir, info)
+	c, err := create(dir, info, later)
 	if err != nil {
 		return nil, fmt.Errorf("making a case in %s: %w", dir, err)
 	}
 	return c, nil
 }
 
-func create(dir string, info Info) (*Case, error) {
+func create(dir string, info Info, later *durable.Batch) (*Case, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.MkdirAll(dir); err != nil {
+	if err := later.MkdirAll(dir); err != nil {
 		return nil, err
 	}
 	if err := checkEmpty(dir); err != nil {
@@ -83,7 +84,7 @@ func create(dir string, info Info) (*Case, error) {
 	if err := checkEmpty(dir); err != nil { // another may have been first
 		return nil, errors.Join(err, c.Close())
 	}
-	if err := c.writeInfo(); err != nil {
+	if err := c.writeInfo(later); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -137,15 +138,16 @@ func OpenRead(dir string) (*Case, error) {
 	return &Case{dir: dir, info: info}, nil
 }
 
-// OpenOrCreate opens the case in dir for writing and makes it where it is absent.
-func OpenOrCreate(dir, title string) (c *Case, created bool, err error) {
+// OpenOrCreate opens the case in dir for writing and makes it, as Create does,
+// where it is absent.
+func OpenOrCreate(dir, title string, later *durable.Batch) (c *Case, created bool, err error) {
 	if dir != "" {
 		c, err = Open(dir)
 		if !errors.Is(err, ErrNoCase) {
 			return c, false, err
 		}
 	}
-	c, err = Create(dir, title)
+	c, err = Create(dir, title, later)
 	return c, err == nil, err
 }
 

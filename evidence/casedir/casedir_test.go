@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 func newCase(t *testing.T) *Case {
 	t.Helper()
-	c, err := Create(filepath.Join(t.TempDir(), "a", "case"), "a title")
+	c, err := Create(filepath.Join(t.TempDir(), "a", "case"), "a title", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,13 +77,13 @@ func TestCreate(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	got := c.Info()
-	if !idForm.MatchString(got.ID) || got.Title != "a title" || time.Since(got.Created) > time.Minute || got.Format != Format {
+	if !idForm().MatchString(got.ID) || got.Title != "a title" || time.Since(got.Created) > time.Minute || got.Format != Format {
 		t.Errorf("%+v", got)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(c.Dir(), ""); !errors.Is(err, fs.ErrExist) {
+	if _, err := Create(c.Dir(), "", nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a case over a case: %v", err)
 	}
 	again, err := Open(c.Dir())
@@ -98,7 +98,7 @@ func TestCreate(t *testing.T) {
 
 func TestCreateHere(t *testing.T) {
 	t.Chdir(t.TempDir())
-	c, created, err := OpenOrCreate("", "")
+	c, created, err := OpenOrCreate("", "", nil)
 	if err != nil || !created {
 		t.Fatal(created, err)
 	}
@@ -117,7 +117,7 @@ func TestCreateRefusesWhatIsInUse(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, ""); !errors.Is(err, fs.ErrExist) {
+	if _, err := Create(dir, "", nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a case among other files: %v", err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, lockFile)); !errors.Is(err, fs.ErrNotExist) {
@@ -129,14 +129,14 @@ func TestCreateRefusesWhatIsInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, created, err := OpenOrCreate(half, "")
+	c, created, err := OpenOrCreate(half, "", nil)
 	if err != nil || !created {
 		t.Fatalf("after a crash: %v, %v", created, err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, created, err = OpenOrCreate(half, "")
+	c, created, err = OpenOrCreate(half, "", nil)
 	if err != nil || created {
 		t.Fatalf("the second time: %v, %v", created, err)
 	}
@@ -388,7 +388,7 @@ func mountTmpfs(t *testing.T) string {
 }
 
 func testReadOnly(t *testing.T, mount, dir string, want func(id string) string) {
-	c, err := Create(dir, "")
+	c, err := Create(dir, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +459,7 @@ func FuzzReadInfo(f *testing.F) {
 func BenchmarkCreate(b *testing.B) {
 	dir := b.TempDir()
 	for i := 0; b.Loop(); i++ {
-		c, err := Create(filepath.Join(dir, fmt.Sprint(i)), "")
+		c, err := Create(filepath.Join(dir, fmt.Sprint(i)), "", nil)
 		if err != nil {
 			b.Fatal(err)
 		}

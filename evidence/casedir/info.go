@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,7 +42,9 @@ func newInfo(title string) Info {
 	}
 }
 
-var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z0-9]{6}$`)
+// idForm is 20261122T033000Z-k3f7qa. It is compiled when it is needed: nothing
+// is to come between the start of the process and the freeze.
+var idForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z0-9]{6}$`) })
 
 func readInfo(dir string) (Info, error) {
 	var info Info
@@ -58,7 +61,7 @@ func readInfo(dir string) (Info, error) {
 	switch {
 	case info.Format > Format:
 		return info, fmt.Errorf("reading %s: format %d is of a newer amber; this one knows %d", infoFile, info.Format, Format)
-	case info.Format < 1 || !idForm.MatchString(info.ID):
+	case info.Format < 1 || !idForm().MatchString(info.ID):
 		return info, fmt.Errorf("reading %s: not the description of a case", infoFile)
 	}
 	return info, nil
@@ -80,10 +83,10 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-func (c *Case) writeInfo() error {
+func (c *Case) writeInfo(later *durable.Batch) error {
 	text, err := canon.Marshal(c.info)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(c.dir, infoFile), append(text, '\n'))
+	return later.WriteFile(filepath.Join(c.dir, infoFile), append(text, '\n'))
 }

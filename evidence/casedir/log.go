@@ -118,7 +118,7 @@ func (c *Case) AddSigner(line string) error {
 	}
 	old := c.info.Signers
 	c.info.Signers = append(slices.Clip(old), line)
-	if err := c.writeInfo(); err != nil {
+	if err := c.writeInfo(nil); err != nil {
 		c.info.Signers = old
 		return fmt.Errorf("adding a signer: %w", err)
 	}

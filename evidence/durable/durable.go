@@ -56,14 +56,18 @@ func (f *File) Sync() error {
 // Rename moves a file within one directory tree and syncs the directory it
 // arrives in.
 func Rename(from, to string) error {
+	if err := rename(from, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
+func rename(from, to string) error {
 	name := label(to)
 	Point("before rename " + name)
 	err := os.Rename(from, to)
 	Point("after rename " + name)
-	if err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(to))
+	return err
 }
 
 // Remove deletes a file and syncs its directory. One that is absent is no error.
@@ -97,44 +101,11 @@ func SyncDir(dir string) error {
 
 // MkdirAll makes a directory and those above it (0700) and syncs the parents
 // of those that it made.
-func MkdirAll(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := MkdirAll(parent); err != nil {
-			return err
-		}
-	}
-	Point("before mkdir " + label(dir))
-	err := os.Mkdir(dir, 0o700)
-	Point("after mkdir " + label(dir))
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return SyncDir(parent)
-}
+func MkdirAll(dir string) error { return (*Batch)(nil).MkdirAll(dir) }
 
 // WriteFile puts data at path as a whole or not at all: a temporary file
 // beside it, synced, renamed over it, the directory synced.
-func WriteFile(path string, data []byte) error {
-	tmp := path + ".tmp"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := Create(tmp)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(tmp))
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return Rename(tmp, path)
-}
+func WriteFile(path string, data []byte) error { return (*Batch)(nil).WriteFile(path, data) }
 
 // AppendLine adds one line to f and syncs it: when it returns, the line is on
 // the disk.
