@@ -1,5 +1,6 @@
 #!/bin/sh
-# fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: all)
+# fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: these)
+# fetch.sh [kubernetes] [etcd] [cni] [criu]
 #
 # Gets real container runtimes into a cache of their own, unpacked and not
 # installed: the machine's packages, package lists and services stay as they
@@ -9,6 +10,11 @@
 #   containerd-2.1.9/bin    containerd, ctr, shim (built from the Go module), runc, busybox
 #   docker-26.1.5/bin       dockerd (Debian 13)
 #   bash-5.2/bin            bash, static: a shell that runs under any name (Debian 12)
+#   kubernetes-1.36.3/bin   kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl
+#                           (built from the Go module)
+#   etcd-3.4.23/bin         etcd (Debian 12)
+#   cni-1.1.1/bin           bridge, host-local, loopback and the other plugins (Debian 12)
+#   criu-4.1.1/bin          criu, which runs on the libraries beside it (Debian 13)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -126,6 +132,68 @@ bash() {
 	settle "$work" "$name"
 }
 
+kubernetes() {
+	name=kubernetes-1.36.3
+	[ ! -d "$cache/$name" ] || return 0
+	say "building Kubernetes 1.36.3 (about 6 minutes)"
+	new_work
+	mkdir "$work/bin"
+	version=k8s.io/component-base/version
+	(cd "$here/kubernetes" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X $version.gitVersion=v1.36.3 -X $version.gitMajor=1 -X $version.gitMinor=36" \
+		-o "$work/bin/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager \
+		k8s.io/kubernetes/cmd/kube-scheduler k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kubectl)
+	wants "$work/bin/kubelet" v1.36.3
+	wants "$work/bin/kube-apiserver" v1.36.3
+	settle "$work" "$name"
+}
+
+etcd() {
+	name=etcd-3.4.23
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting etcd 3.4.23"
+	new_work
+	unpack bookworm "$work" etcd-server
+	mkdir "$work/bin"
+	cp "$work/root/usr/bin/etcd" "$work/bin/"
+	wants "$work/bin/etcd" 3.4.23
+	settle "$work" "$name"
+}
+
+cni() {
+	name=cni-1.1.1
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting the CNI plugins 1.1.1"
+	new_work
+	unpack bookworm "$work" containernetworking-plugins
+	mkdir "$work/bin"
+	cp "$work"/root/usr/lib/cni/* "$work/bin/"
+	settle "$work" "$name"
+}
+
+# criu wants a newer libc than Debian 12's: it runs on that of its own suite,
+# by the loader beside it.
+criu() {
+	name=criu-4.1.1
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting criu 4.1.1"
+	new_work
+	unpack trixie "$work" criu libbsd0 libc6 libcompel1 libffi8 libgcc-s1 libgmp10 libgnutls30t64 libhogweed6t64 \
+		libidn2-0 libjansson4 libmd0 libmnl0 libnet1 libnettle8t64 libnftables1 libnftnl11 libnl-3-200 \
+		libp11-kit0 libprotobuf-c1 libtasn1-6 libunistring5 libuuid1 libxtables12
+	mkdir "$work/bin" "$work/lib"
+	cp -L "$work"/root/usr/lib/x86_64-linux-gnu/*.so* "$work/lib/"
+	cp "$work/root/usr/sbin/criu" "$work/lib/criu"
+	cat >"$work/bin/criu" <<-'END'
+		#!/bin/sh
+		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$lib/criu" "$@"
+	END
+	chmod 755 "$work/bin/criu"
+	wants "$work/bin/criu" 4.1.1
+	settle "$work" "$name"
+}
+
 # cached WHAT… succeeds where all of it is there, and needs no lock.
 cached() {
 	for what; do
@@ -134,7 +202,11 @@ cached() {
 		containerd2) dir=containerd-2.1.9 ;;
 		docker) dir=docker-26.1.5 ;;
 		bash) dir=bash-5.2 ;;
-		*) die "unknown: $what (want containerd1, containerd2, docker or bash)" ;;
+		kubernetes) dir=kubernetes-1.36.3 ;;
+		etcd) dir=etcd-3.4.23 ;;
+		cni) dir=cni-1.1.1 ;;
+		criu) dir=criu-4.1.1 ;;
+		*) die "unknown: $what (see the head of this script)" ;;
 		esac
 		[ -d "$cache/$dir" ] || return 1
 	done
