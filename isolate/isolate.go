@@ -86,7 +86,14 @@ type Check struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
 	Got  string `json:"got"` // what was seen
+
+	// Empty says that it proves nothing, because what it tries did not work
+	// before either. It is no failure, whatever OK says.
+	Empty bool `json:"empty,omitempty"`
 }
+
+// Failed reports whether what was tried is not as it must be.
+func (c Check) Failed() bool { return !c.OK && !c.Empty }
 
 // Recorder is the journal as a method sees it. Its calls may come from several
 // goroutines at once.
