@@ -63,6 +63,8 @@ func (m *Method) Name() string { return Name }
 // Plan looks at each container, and at whether amber or the node stands on it.
 func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
 	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
+	report := make(chan critical.Report, 1)
+	go func() { report <- critical.Check(ctx, t, m.o.Self) }() // the freeze waits for both
 	boot := procfs.BootID()
 	for i, c := range t.Containers {
 		b, err := m.look(c, boot)
@@ -73,9 +75,9 @@ func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, erro
 		p.Steps = append(p.Steps, b.step(i+1))
 		p.Warnings = append(p.Warnings, b.warnings()...)
 	}
-	report := critical.Check(ctx, t, m.o.Self)
-	p.Critical = report.Reasons
-	for _, u := range report.Unknown {
+	r := <-report
+	p.Critical = r.Reasons
+	for _, u := range r.Unknown {
 		p.Warnings = append(p.Warnings, "not known: "+u)
 	}
 	return p, nil

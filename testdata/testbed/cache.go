@@ -17,6 +17,10 @@ const (
 	containerd2Dir = "containerd-2.1.9"
 	dockerDir      = "docker-26.1.5"
 	bashDir        = "bash-5.2"
+	kubernetesDir  = "kubernetes-1.36.3"
+	etcdDir        = "etcd-3.4.23"
+	cniDir         = "cni-1.1.1"
+	criuDir        = "criu-4.1.1"
 )
 
 // CacheDir is where fetch.sh keeps what it got.
@@ -37,7 +41,8 @@ func Source() string {
 	return filepath.Dir(file)
 }
 
-// Fetch gets what is not cached yet: "containerd1", "containerd2", "docker".
+// Fetch gets what is not cached yet: "containerd1", "containerd2", "docker",
+// "bash", "kubernetes", "etcd", "cni", "criu".
 func Fetch(what ...string) error {
 	script := os.Getenv("AMBER_TESTBED_FETCH")
 	if script == "" {

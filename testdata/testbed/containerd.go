@@ -37,6 +37,7 @@ type Containerd struct {
 
 	path   string // PATH of the daemon and its shims
 	cgroup bool   // in a pure cgroup v2 world
+	cri    string // configuration of the CRI plugin, which is off where this is empty
 	client *client.Client
 	images map[string]client.Image
 }
@@ -126,17 +127,21 @@ func (c *Containerd) prepare() error {
 }
 
 func (c *Containerd) config() string {
-	return fmt.Sprintf(`version = 2
+	version, off := 2, `"io.containerd.grpc.v1.cri", `
+	if c.cri != "" {
+		version, off = 3, ""
+	}
+	return fmt.Sprintf(`version = %d
 root = %q
 state = %q
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.devmapper"]
+disabled_plugins = [%s"io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.devmapper"]
 [grpc]
   address = %q
 [ttrpc]
   address = %q
 [plugins."io.containerd.internal.v1.opt"]
   path = %q
-`, c.Root, c.State, c.Address, c.Address+".ttrpc", filepath.Join(c.Dir, "opt"))
+%s`, version, c.Root, c.State, off, c.Address, c.Address+".ttrpc", filepath.Join(c.Dir, "opt"), c.cri)
 }
 
 // Env is the environment to run ctr and the like in.

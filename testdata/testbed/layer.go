@@ -84,9 +84,9 @@ func Busybox(tw *tar.Writer) error {
 	return nil
 }
 
-var applets = strings.Fields(`ash awk base64 cat chmod chown cp cut dd df du echo env false find grep gzip
-	head hostname id ifconfig ip kill ln ls mkdir mkfifo mknod mktemp mount mv nc nice nohup od ps pwd readlink rm
-	rmdir route sed seq setsid sh sha256sum sleep sort stat stty sync tail tar tee telnet test touch tr true truncate
+var applets = strings.Fields(`arping ash awk base64 cat chmod chown cp cut dd df du echo env false find grep gzip
+	head hostname httpd id ifconfig ip kill ln ls mkdir mkfifo mknod mktemp mount mv nc nice nohup nslookup od ping ping6 ps pwd readlink rm
+	rmdir route sed seq setsid sh sha256sum sleep sort stat stty sync tail tar tee telnet test timeout touch tr true truncate
 	umount uname uniq usleep vi wc wget which whoami xargs yes`)
 
 // blob is a finished part of an image, in a file.
@@ -120,7 +120,7 @@ func writeLayer(dir string, layer Layer) (blob, error) {
 }
 
 // writeArchive writes an OCI layout as a tar: what `ctr images import` reads.
-func writeArchive(w io.Writer, ref string, layers []blob) error {
+func writeArchive(w io.Writer, ref string, cmd []string, layers []blob) error {
 	tw := tar.NewWriter(w)
 	small := func(media string, v any) (ocispec.Descriptor, error) {
 		data, err := json.Marshal(v)
@@ -135,7 +135,7 @@ func writeArchive(w io.Writer, ref string, layers []blob) error {
 	}
 	config := ocispec.Image{
 		Created: &made, Platform: ocispec.Platform{Architecture: "amd64", OS: "linux"},
-		Config: ocispec.ImageConfig{Env: []string{"PATH=/bin:/usr/bin"}, Cmd: []string{"/bin/sh"}},
+		Config: ocispec.ImageConfig{Env: []string{"PATH=/bin:/usr/bin"}, Cmd: cmd},
 		RootFS: ocispec.RootFS{Type: "layers"},
 	}
 	manifest := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest}

@@ -71,6 +71,17 @@ func (p process) stop() error {
 	return fmt.Errorf("process %d does not end", p.PID)
 }
 
+// kill ends a process at once.
+func (p process) kill() error {
+	if p.alive() {
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
+	}
+	if !waitFor(5*time.Second, func() bool { return !p.alive() }) {
+		return fmt.Errorf("process %d does not end", p.PID)
+	}
+	return nil
+}
+
 // waitFor polls until ok says yes or the time is over.
 func waitFor(limit time.Duration, ok func() bool) bool {
 	for end := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {

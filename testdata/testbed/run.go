@@ -37,7 +37,7 @@ func (c *Containerd) Image(t testing.TB, layers ...Layer) string {
 	if len(layers) > 0 {
 		ref = fmt.Sprintf("amber.test/busybox:%d", len(c.images)+1)
 	}
-	if err := c.image(c.Namespace, ref, layers...); err != nil {
+	if err := c.image(c.Namespace, ref, shell, layers...); err != nil {
 		t.Fatalf("making an image: %v", err)
 	}
 	return ref
@@ -45,10 +45,13 @@ func (c *Containerd) Image(t testing.TB, layers ...Layer) string {
 
 // MakeImage is Image without a test, and under a name of the caller's.
 func (c *Containerd) MakeImage(ref string, layers ...Layer) error {
-	return c.image(c.Namespace, ref, layers...)
+	return c.image(c.Namespace, ref, shell, layers...)
 }
 
-func (c *Containerd) image(ns, ref string, layers ...Layer) error {
+// shell is what an image runs where it is not told.
+var shell = []string{"/bin/sh"}
+
+func (c *Containerd) image(ns, ref string, cmd []string, layers ...Layer) error {
 	var blobs []blob
 	for _, l := range append([]Layer{Busybox}, layers...) {
 		b, err := writeLayer(c.Dir, l)
@@ -59,7 +62,7 @@ func (c *Containerd) image(ns, ref string, layers ...Layer) error {
 		blobs = append(blobs, b)
 	}
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeArchive(w, ref, blobs)) }()
+	go func() { w.CloseWithError(writeArchive(w, ref, cmd, blobs)) }()
 	ctx := namespaces.WithNamespace(context.Background(), ns)
 	_, err := c.client.Import(ctx, r)
 	if err != nil {
@@ -85,7 +88,7 @@ func (c *Containerd) getImage(ctx context.Context, ns, ref string) (client.Image
 	if ref != BusyboxImage {
 		return nil, fmt.Errorf("image %s is not in namespace %s", ref, ns)
 	}
-	if err := c.image(ns, ref); err != nil {
+	if err := c.image(ns, ref, shell); err != nil {
 		return nil, err
 	}
 	return c.images[ns+" "+ref], nil
