@@ -3,6 +3,7 @@ package testbed
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,6 +38,24 @@ func hierarchies() []string {
 		}
 	}
 	return dirs
+}
+
+// makeCGroups makes the cgroup /namespace in every hierarchy, as kubelet wants
+// to find its root.
+func makeCGroups(namespace string) error {
+	for _, root := range hierarchies() {
+		dir := filepath.Join(root, namespace)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("making a cgroup: %w", err)
+		}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} { // empty ones take no process
+			if own, err := os.ReadFile(filepath.Join(dir, file)); err == nil && strings.TrimSpace(string(own)) == "" {
+				parents, _ := os.ReadFile(filepath.Join(root, file))
+				_ = os.WriteFile(filepath.Join(dir, file), parents, 0)
+			}
+		}
+	}
+	return nil
 }
 
 // thaw sets going what stands still in the cgroup /namespace and below.

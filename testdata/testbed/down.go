@@ -110,13 +110,19 @@ func deleteContainer(ctx context.Context, ctr client.Container) {
 // sweep takes down what tests left behind that were killed. Anybody may write
 // to the directory for temporary files: only folders of our own are believed.
 func sweep() {
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*", "testbed.json"))
-	for _, file := range left {
-		info, err := os.Lstat(filepath.Dir(file))
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
+	for _, dir := range left {
+		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()) {
 			continue
 		}
-		c, err := Open(filepath.Dir(file))
+		if k, err := readKubernetes(dir); err == nil {
+			if k.Owner.PID != 0 && !k.Owner.alive() {
+				_ = k.Down()
+			}
+			continue
+		}
+		c, err := Open(dir)
 		if err == nil && c.Owner.PID != 0 && !c.Owner.alive() {
 			_ = c.Down()
 		}

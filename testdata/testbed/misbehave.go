@@ -42,7 +42,7 @@ func (c *Containerd) Misbehave(id string) (Running, error) {
 	if err := Fetch("bash"); err != nil {
 		return Running{}, err
 	}
-	if err := c.image(c.Namespace, MisbehavingImage, bashLayer); err != nil {
+	if err := c.image(c.Namespace, MisbehavingImage, shell, bashLayer); err != nil {
 		return Running{}, fmt.Errorf("making %s: %w", MisbehavingImage, err)
 	}
 	r, err := c.Start(id, misbehaviour, FromImage(MisbehavingImage), LogTo(filepath.Join(c.Dir, id+".log")))
