@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-func (k *Kubernetes) pki() string         { return filepath.Join(k.Dir, "pki") }
+func (k *Kubernetes) pki() string          { return filepath.Join(k.Dir, "pki") }
 func (k *Kubernetes) path(p string) string { return filepath.Join(k.Dir, p) }
 
 // apiAddress is the first address of the Services' network, which is always
