@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -85,6 +86,10 @@ type response struct {
 	method *freeze.Method
 	plan   isolate.Plan
 	cs     *casedir.Case
+	// opening opens the case, or waits until it is; created is set where it
+	// did not exist.
+	opening func() error
+	created bool
 	// unsynced is what of the case is not on the disk yet: it gets there
 	// together with the journal, before the first step.
 	unsynced durable.Batch
@@ -116,17 +121,40 @@ func (r *response) take() (isolate.Entry, error) {
 	if err := r.confirm(); err != nil {
 		return isolate.Entry{}, err
 	}
-	if err := r.openCase(); err != nil {
+	if err := r.opening(); err != nil {
 		return isolate.Entry{}, err
 	}
 	return r.freeze()
+}
+
+// meanwhile opens the case while the plan is made, where nobody is asked in
+// between; without one to freeze, forget takes back a new one.
+func (r *response) meanwhile() (forget func()) {
+	if !r.c.Bool("yes") || r.c.Bool("plan") {
+		return func() {}
+	}
+	opened := make(chan error, 1)
+	go func() { opened <- r.openCase() }()
+	r.opening = sync.OnceValue(func() error { return <-opened })
+	return func() {
+		if r.opening() == nil && r.created {
+			_ = r.cs.Abandon()
+		}
+	}
 }
 
 func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 	if c.Bool("resume") && c.Bool("kill") {
 		return nil, usagef("--resume and --kill exclude each other")
 	}
-	return begin(c, asJSON, func(r *response) error { return r.planFreeze() })
+	return begin(c, asJSON, func(r *response) error {
+		forget := r.meanwhile()
+		err := r.planFreeze()
+		if err != nil {
+			forget()
+		}
+		return err
+	})
 }
 
 // begin finds the target and lets plan look at it; nothing is touched. With
@@ -137,9 +165,15 @@ func begin(c *cli.Context, asJSON bool, plan func(*response) error) (*response, 
 		return nil, usageError{err}
 	}
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
+	r.opening = r.openCase
 	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
 		return nil, err
 	}
+	if r.method, err = r.rts.freezeMethod(c); err != nil {
+		r.close()
+		return nil, err
+	}
+	go r.method.Prepare()
 	if err = r.find(t); err == nil {
 		err = plan(r)
 	}
@@ -164,9 +198,6 @@ func (r *response) find(t container.Target) (err error) {
 }
 
 func (r *response) planFreeze() (err error) {
-	if r.method, err = r.rts.freezeMethod(r.c); err != nil {
-		return err
-	}
 	if r.plan, err = r.method.Plan(r.c.Context, r.hold); err != nil {
 		return err
 	}
@@ -245,7 +276,7 @@ func (r *response) openCase() error {
 	if err != nil {
 		return err
 	}
-	r.cs, _, err = casedir.OpenOrCreate(dir, "", &r.unsynced)
+	r.cs, r.created, err = casedir.OpenOrCreate(dir, "", &r.unsynced)
 	if err == nil {
 		r.result.Case = r.cs.Dir()
 	}

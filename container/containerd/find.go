@@ -64,6 +64,10 @@ func (r *Runtime) byID(ctx context.Context, ns, id string) (container.Container,
 	)
 	wg.Go(func() { process, taskErr = r.process(ctx, id) })
 	rec, err := r.client.ContainerService().Get(ctx, id)
+	var c container.Container
+	if err == nil {
+		c = asRecorded(ns, rec) // while the task is waited for
+	}
 	wg.Wait()
 	if err != nil {
 		return container.Container{}, err
@@ -71,7 +75,7 @@ func (r *Runtime) byID(ctx context.Context, ns, id string) (container.Container,
 	if taskErr != nil {
 		return container.Container{}, taskErr
 	}
-	return fromRecord(ns, rec, process), nil
+	return running(c, process), nil
 }
 
 // process is a container's task, nil where it has none.

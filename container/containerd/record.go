@@ -29,6 +29,11 @@ var nameLabels = []string{labelNerdctl, labelContainer}
 // fromRecord makes a container of the daemon's record and its task, which is
 // nil where it has none.
 func fromRecord(ns string, rec containers.Container, process *task.Process) container.Container {
+	return running(asRecorded(ns, rec), process)
+}
+
+// asRecorded is what the record alone tells: the container stands still in it.
+func asRecorded(ns string, rec containers.Container) container.Container {
 	c := container.Container{
 		Runtime: "containerd", Namespace: ns, ID: rec.ID, Labels: rec.Labels,
 		Image: container.Image{Ref: rec.Image}, Created: rec.CreatedAt,
@@ -39,12 +44,6 @@ func fromRecord(ns string, rec containers.Container, process *task.Process) cont
 			c.Name = c.Labels[l]
 		}
 	}
-	if process != nil {
-		c.State = state(process.GetStatus())
-		if c.State != container.Stopped {
-			c.PID = int(process.GetPid())
-		}
-	}
 	c.Spec, c.Notes = spec(valueOf(rec.Spec))
 	c.Pod = pod(c.Labels)
 	if c.Pod != nil && ns != kubernetes {
@@ -52,6 +51,17 @@ func fromRecord(ns string, rec containers.Container, process *task.Process) cont
 	}
 	if note := sandboxed(c.Handler); note != "" {
 		c.Notes = append(c.Notes, note)
+	}
+	return c
+}
+
+// running adds what the task tells.
+func running(c container.Container, process *task.Process) container.Container {
+	if process != nil {
+		c.State = state(process.GetStatus())
+		if c.State != container.Stopped {
+			c.PID = int(process.GetPid())
+		}
 	}
 	return c
 }

@@ -178,6 +178,17 @@ func (c *Case) Signers() (*keys.Signers, error) {
 	return s, nil
 }
 
+// Abandon closes a case that Create has just made, and takes it away again; a
+// directory that holds anything else by now stays.
+func (c *Case) Abandon() error {
+	for _, name := range []string{infoFile, lockFile} {
+		if err := os.Remove(filepath.Join(c.dir, name)); err != nil {
+			return errors.Join(fmt.Errorf("taking back the case: %w", err), c.Close())
+		}
+	}
+	return errors.Join(c.Close(), os.Remove(c.dir))
+}
+
 // Close gives the lock back. It is not needed for a crash's sake: the lock dies
 // with the process.
 func (c *Case) Close() error {

@@ -468,3 +468,13 @@ func BenchmarkCreate(b *testing.B) {
 		}
 	}
 }
+
+func TestAbandon(t *testing.T) {
+	c := newCase(t)
+	if err := c.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(c.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there still: %v", err)
+	}
+}

@@ -123,14 +123,16 @@ func locate(version int, name string, pid int) (Group, error) {
 	if g.isRoot() || strings.Contains(name+"/", "/../") {
 		return g, fmt.Errorf("%s: %w", g, ErrRoot)
 	}
-	for _, dir := range append(usual(version, g.Path), mounted(version, g.Path)...) {
-		ino, err := inode(dir)
-		if err != nil {
-			continue
-		}
-		g.Dir, g.Inode = dir, ino
-		if pids, err := g.Pids(); err == nil && slices.Contains(pids, pid) {
-			return g, nil
+	for _, places := range []func(int, string) []string{usual, mounted} {
+		for _, dir := range places(version, g.Path) {
+			ino, err := inode(dir)
+			if err != nil {
+				continue
+			}
+			g.Dir, g.Inode = dir, ino
+			if pids, err := g.Pids(); err == nil && slices.Contains(pids, pid) {
+				return g, nil
+			}
 		}
 	}
 	return g, fmt.Errorf("%s is not mounted where amber can see it", g)

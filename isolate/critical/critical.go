@@ -30,9 +30,8 @@ type Report struct {
 
 // Check looks at all containers of a target. Those without a process are
 // passed over, since freezing them does nothing.
-func Check(ctx context.Context, t isolate.Target, self Self) Report {
+func Check(ctx context.Context, t isolate.Target, host *Host) Report {
 	var r Report
-	host := observe(self)
 	for _, c := range t.Containers {
 		if c.PID <= 0 || c.State == container.Stopped {
 			continue
@@ -57,7 +56,7 @@ func Check(ctx context.Context, t isolate.Target, self Self) Report {
 // subject is one container that is looked at.
 type subject struct {
 	container.Container
-	host   *host
+	host   *Host
 	many   bool // there are others: say which one is meant
 	groups []cgroup.Group
 	pids   []int

@@ -55,7 +55,7 @@ func probe(string) error {
 	if c.PID < 0 { // "my own parent", which the test cannot know beforehand
 		c.PID = os.Getppid()
 	}
-	r := Check(context.Background(), isolate.Target{Containers: []container.Container{c}}, Self{})
+	r := Check(context.Background(), isolate.Target{Containers: []container.Container{c}}, Observe(Self{}))
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func amberIn(t *testing.T, c container.Container, script string) Report {
 }
 
 func check(c container.Container, self Self) Report {
-	return Check(context.Background(), isolate.Target{Containers: []container.Container{c}}, self)
+	return Check(context.Background(), isolate.Target{Containers: []container.Container{c}}, Observe(self))
 }
 
 func has(t *testing.T, r Report, want string) {

@@ -12,8 +12,8 @@ import (
 	"amber/isolate/cgroup"
 )
 
-// host is what is known of amber itself and of the host, read once.
-type host struct {
+// Host is what is known of amber itself and of the host, read once.
+type Host struct {
 	self    Self
 	paths   cgroup.Paths
 	parents []int // of amber, nearest first
@@ -25,11 +25,13 @@ type host struct {
 	table   []mountinfo.Mount // see mounts
 }
 
-func observe(self Self) *host {
+// Observe looks at amber and the host. It needs no target, so that it can be
+// done while the runtime is asked for one.
+func Observe(self Self) *Host {
 	if self.PID == 0 {
 		self.PID = procfs.Self()
 	}
-	h := &host{self: self, parents: procfs.Ancestors(self.PID), tracer: tracer(self.PID)}
+	h := &Host{self: self, parents: procfs.Ancestors(self.PID), tracer: tracer(self.PID)}
 	h.paths, _ = cgroup.PathsOf(self.PID)
 	h.pidNS, _ = procfs.Namespace(self.PID, "pid")
 	h.netNS, _ = procfs.Namespace(self.PID, "net")

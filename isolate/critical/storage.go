@@ -10,7 +10,7 @@ import (
 )
 
 // mounts is the mount table that amber sees, read when it is first asked for.
-func (h *host) mounts() []mountinfo.Mount {
+func (h *Host) mounts() []mountinfo.Mount {
 	if h.table == nil {
 		h.table = mountsOf(h.self.PID)
 	}

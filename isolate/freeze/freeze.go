@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"amber/container"
@@ -41,6 +42,7 @@ type Options struct {
 type Method struct {
 	freezer func(container.Container) container.Freezer
 	o       Options
+	host    func() *critical.Host // what Prepare or Plan has looked at
 }
 
 var _ isolate.Method = (*Method)(nil)
@@ -54,17 +56,24 @@ func New(freezer func(container.Container) container.Freezer, o Options) *Method
 	if freezer == nil {
 		freezer = func(container.Container) container.Freezer { return nil }
 	}
-	return &Method{freezer: freezer, o: o}
+	return &Method{
+		freezer: freezer, o: o,
+		host: sync.OnceValue(func() *critical.Host { return critical.Observe(o.Self) }),
+	}
 }
 
 // Name is "freeze".
 func (m *Method) Name() string { return Name }
 
+// Prepare does what Plan can do before the target is known. It may run while
+// that is looked up, and need not be called.
+func (m *Method) Prepare() { m.host() }
+
 // Plan looks at each container, and at whether amber or the node stands on it.
 func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
 	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
 	report := make(chan critical.Report, 1)
-	go func() { report <- critical.Check(ctx, t, m.o.Self) }() // the freeze waits for both
+	go func() { report <- critical.Check(ctx, t, m.host()) }() // the freeze waits for both
 	boot := procfs.BootID()
 	for i, c := range t.Containers {
 		b, err := m.look(c, boot)
