@@ -42,7 +42,8 @@ type acquirer struct {
 	c      *cli.Context
 	rts    *runtimes
 	cs     *casedir.Case
-	signer ssh.Signer
+	caseID string
+	key    func() ssh.Signer // may be waited for; nothing is logged before
 	frozen func(ref string) *record.Frozen
 	warn   func(string)
 	log    func(custody.Entry)
@@ -200,7 +201,7 @@ func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 		target = []byte("null")
 	}
 	acq := &record.Acquisition{
-		Case: a.cs.Info().ID, Name: t.Ref(), Tool: tool(), Argv: os.Args, Actor: who.Actor, Target: target, Start: time.Now().UTC(),
+		Case: a.caseID, Name: t.Ref(), Argv: os.Args, Actor: who.Actor, Target: target, Start: time.Now().UTC(),
 		Host:   record.Host{Name: who.Host, Kernel: kernel(), BootID: who.BootID, Clock: who.Clock},
 		Alters: []string{"access times of files on file systems where O_NOATIME is refused", "calls of the runtime's API, which only read"},
 	}
@@ -233,7 +234,7 @@ const streamedTo = "standard output"
 
 // seal closes the bundle, signs it where there is a key, and verifies it.
 func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Container, acq *record.Acquisition, report collect.Report) (bundleResult, error) {
-	acq.Steps, acq.End = report.Steps, time.Now().UTC()
+	acq.Steps, acq.End, acq.Tool = report.Steps, time.Now().UTC(), tool()
 	if f := acq.Frozen; f != nil {
 		f.Millis = acq.End.Sub(f.From).Milliseconds()
 	}
@@ -243,7 +244,7 @@ func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Containe
 	if err := a.c.Context.Err(); err != nil {
 		acq.Alters = append(acq.Alters, "note: the collection was interrupted; the steps say where")
 	}
-	s, err := w.Seal(acq, sealSigner(a.signer))
+	s, err := w.Seal(acq, sealSigner(a.key()))
 	b.Members, b.Misses, b.Noted, b.Plain, b.Stored = s.Stats.Members, s.Stats.Misses, s.Stats.Noted, s.Stats.Plain, s.Stats.Stored
 	if err != nil {
 		return b, fmt.Errorf("sealing: %w", err)

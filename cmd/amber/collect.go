@@ -32,14 +32,8 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 	if err := r.openCase(); err != nil {
 		return err
 	}
-	r.cs.Tool = tool()
-	if r.signer, err = unlock(); err != nil {
-		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
-	} else if err := introduce(r.cs); err != nil {
-		r.warn(err.Error())
-	}
-	r.cs.Signer = r.signer
-	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
+	r.introduce(func() {})
+	a := r.acquirer()
 	for _, t := range r.named {
 		r.result.Left = string(t.State)
 		b, err := a.bundle(t)
@@ -53,5 +47,6 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 		}
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
+	<-r.introduced
 	return r.finish()
 }

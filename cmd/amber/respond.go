@@ -93,9 +93,14 @@ type response struct {
 	// unsynced is what of the case is not on the disk yet: it gets there
 	// together with the journal, before the first step.
 	unsynced durable.Batch
-	signer   ssh.Signer
-	result   respondResult
-	out      io.Writer // where the result goes
+	caseID   string
+
+	introduced chan struct{} // see introduce
+	signer     ssh.Signer
+
+	mu     sync.Mutex // of the result, while introduce goes on
+	result respondResult
+	out    io.Writer // where the result goes
 }
 
 // respond owns the order of the playbook.
@@ -109,9 +114,9 @@ func respond(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	r.unlock()
-	r.logHold()
+	r.introduce(r.logHold)
 	r.collect(entry)
+	<-r.introduced
 	r.end(entry)
 	return r.finish()
 }
@@ -229,6 +234,9 @@ func (r *response) checkHeld() error {
 }
 
 func (r *response) close() {
+	if r.introduced != nil {
+		<-r.introduced
+	}
 	r.rts.close()
 	if r.cs != nil {
 		_ = r.cs.Close()
@@ -278,7 +286,7 @@ func (r *response) openCase() error {
 	}
 	r.cs, r.created, err = casedir.OpenOrCreate(dir, "", &r.unsynced)
 	if err == nil {
-		r.result.Case = r.cs.Dir()
+		r.result.Case, r.caseID = r.cs.Dir(), r.cs.Info().ID
 	}
 	return err
 }
@@ -310,28 +318,47 @@ func (r *response) freeze() (isolate.Entry, error) {
 }
 
 func (r *response) warn(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.result.Warnings = append(r.result.Warnings, strings.ToValidUTF8(text, "\ufffd"))
 	fmt.Fprintln(os.Stderr, "amber: "+safeLines(text))
 }
 
-// unlock gets the key, now that the target stands still. Without one all goes
-// on, unsigned.
-func (r *response) unlock() {
-	r.cs.Tool = tool()
-	var err error
-	if r.signer, err = unlock(); err != nil {
-		r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", err))
-	} else if err := introduce(r.cs); err != nil {
-		r.warn(err.Error())
-	}
-	r.cs.Signer = r.signer
+// introduce gets the key, now that the target stands still, and makes the first
+// entry into the custody log with it. It asks for a passphrase, if that must be,
+// and then goes on beside the collection; r.introduced is closed at its end.
+// Without a key all goes on, unsigned.
+func (r *response) introduce(first func()) {
+	key := beginUnlock()
+	r.introduced = make(chan struct{})
+	go func() {
+		defer close(r.introduced)
+		r.cs.Tool = tool()
+		<-key.done
+		if r.signer = key.signer; key.err != nil {
+			r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", key.err))
+		} else if err := introduce(r.cs); err != nil {
+			r.warn(err.Error())
+		}
+		r.cs.Signer = r.signer
+		first()
+	}()
+}
+
+// key is the signer, which may be waited for; nil where there is none.
+func (r *response) key() ssh.Signer {
+	<-r.introduced
+	return r.signer
 }
 
 // logHold enters that the target was frozen.
 func (r *response) logHold() {
+	r.mu.Lock()
+	warnings := slices.Clone(r.result.Warnings)
+	r.mu.Unlock()
 	r.log(custody.Entry{
 		Action: "isolate", Result: "frozen", Reason: r.c.String("reason"), Authority: r.c.String("authority"),
-		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: r.result.Warnings,
+		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: warnings,
 	})
 }
 
@@ -342,11 +369,17 @@ func (r *response) log(e custody.Entry) {
 		r.warn("the custody log: " + err.Error())
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.result.Custody = &receipt
 }
 
+func (r *response) acquirer() acquirer {
+	return acquirer{c: r.c, rts: r.rts, cs: r.cs, caseID: r.caseID, key: r.key, warn: r.warn, log: r.log}
+}
+
 func (r *response) collect(entry isolate.Entry) {
-	a := acquirer{c: r.c, rts: r.rts, cs: r.cs, signer: r.signer, warn: r.warn, log: r.log}
+	a := r.acquirer()
 	a.frozen = func(ref string) *record.Frozen { return frozenRecord(entry, ref, r.result.Frozen.At) }
 	for _, t := range r.named {
 		b, err := a.bundle(t)

@@ -14,11 +14,41 @@ import (
 
 // unlock gives the user's key, asking for its passphrase.
 func unlock() (ssh.Signer, error) {
-	path, err := keys.DefaultPath()
-	if err != nil {
-		return nil, err
+	u := beginUnlock()
+	<-u.done
+	return u.signer, u.err
+}
+
+// unlocking is a key that is being unlocked.
+type unlocking struct {
+	done   chan struct{}
+	signer ssh.Signer // nil beside an error; both once done is closed
+	err    error
+}
+
+// beginUnlock returns when nobody has to be asked any more. What is left, to
+// work the key out from its passphrase, is made to take a tenth of a second and
+// goes on beside the collection.
+func beginUnlock() *unlocking {
+	u := &unlocking{done: make(chan struct{})}
+	asked := make(chan struct{})
+	go func() {
+		defer close(u.done)
+		path, err := keys.DefaultPath()
+		if err != nil {
+			u.err = err
+			return
+		}
+		u.signer, u.err = keys.Unlock(path, func() ([]byte, error) {
+			defer close(asked)
+			return keys.Ask(path)()
+		})
+	}()
+	select {
+	case <-asked:
+	case <-u.done:
 	}
-	return keys.Unlock(path, keys.Ask(path))
+	return u
 }
 
 // sealSigner signs bundles with a key; nil for no key.
