@@ -187,8 +187,12 @@ criu() {
 	cat >"$work/bin/criu" <<-'END'
 		#!/bin/sh
 		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		CRIU_CONFIG_FILE=${CRIU_CONFIG_FILE:-$lib/criu.conf}
+		export CRIU_CONFIG_FILE
 		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$lib/criu" "$@"
 	END
+	# It would run iptables-restore otherwise, which may not be there.
+	echo 'network-lock nftables' >"$work/lib/criu.conf"
 	chmod 755 "$work/bin/criu"
 	wants "$work/bin/criu" 4.1.1
 	settle "$work" "$name"
