@@ -44,6 +44,11 @@ func (p *probe) finish(ok bool, got string) {
 	}
 }
 
+func (p *probe) untried(err error) {
+	p.res.Untried = true
+	p.finish(false, err.Error())
+}
+
 // hangUp takes leave of a peer without a reset: what it has sent is read, so
 // that the kernel closes with a FIN.
 func (p *probe) hangUp() {
@@ -63,7 +68,7 @@ func (p *probe) hangUp() {
 func (p *probe) begin(m Made) {
 	p.start = time.Now()
 	if m.Err != nil {
-		p.finish(false, "no socket: "+m.Err.Error())
+		p.untried(fmt.Errorf("no socket: %w", m.Err))
 		return
 	}
 	p.fd = m.FD
@@ -71,10 +76,11 @@ func (p *probe) begin(m Made) {
 	if err == nil {
 		err = unix.SetNonblock(p.fd, true)
 	}
-	if err == nil {
-		err = unix.Connect(p.fd, to)
+	if err != nil {
+		p.untried(err)
+		return
 	}
-	switch {
+	switch err := unix.Connect(p.fd, to); {
 	case errors.Is(err, unix.EINPROGRESS):
 	case err != nil:
 		p.failed(err)

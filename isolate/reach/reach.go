@@ -48,6 +48,8 @@ type Result struct {
 	OK   bool          `json:"ok"`   // something came back from there, be it a refusal
 	Got  string        `json:"got"`  // what that was, or why nothing came
 	Took time.Duration `json:"took"` // in nanoseconds
+
+	Untried bool `json:"untried,omitempty"` // nothing was sent, for the reason in Got
 }
 
 // Socket is a socket wanted: the arguments of socket(2).

@@ -108,7 +108,7 @@ func TestRefusedToTry(t *testing.T) {
 	ns := reachtest.NewNS(t)
 	bad := []Attempt{at("sctp", host(netip.IPv6Loopback())), at(TCP, netip.AddrPort{}), at(TCP, netip.MustParseAddrPort("[fe80::1%eth0]:1"))}
 	for _, r := range Try(context.Background(), In(ns), bad, patience) {
-		if r.OK || r.Got == "" {
+		if r.OK || r.Got == "" || !r.Untried {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -270,6 +270,7 @@ func TestCompare(t *testing.T) {
 		"opened":               {[]Result{no(a)}, []Result{yes(a)}, isolate.Check{}},
 		"never worked":         {[]Result{no(a)}, []Result{no(a)}, isolate.Check{OK: true, Empty: true}},
 		"not tried":            {nil, []Result{no(a)}, isolate.Check{OK: true, Empty: true}},
+		"not tried now":        {[]Result{yes(a)}, []Result{{Attempt: a, Untried: true}}, isolate.Check{OK: true, Empty: true}},
 		"allowed works":        {[]Result{yes(b)}, []Result{yes(b)}, isolate.Check{OK: true}},
 		"allowed fails":        {[]Result{yes(b)}, []Result{no(b)}, isolate.Check{}},
 		"allowed never worked": {[]Result{no(b)}, []Result{no(b)}, isolate.Check{Empty: true}},

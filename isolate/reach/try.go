@@ -115,7 +115,7 @@ func (r *Running) begin(from Place) {
 	for _, p := range r.probes {
 		s, err := p.socket()
 		if err != nil {
-			p.finish(false, err.Error())
+			p.untried(err)
 			continue
 		}
 		want, who = append(want, s), append(who, p)

@@ -26,27 +26,38 @@ func NewNS(t testing.TB) *netns.NS {
 	if os.Geteuid() != 0 {
 		t.Skip("making network namespaces needs root")
 	}
-	type made struct {
-		ns  *netns.NS
-		err error
-	}
 	c := make(chan made)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err != nil {
-			c <- made{err: err}
-			return
-		}
-		ns, err := netns.Open("/proc/thread-self/ns/net")
-		c <- made{ns, errors.Join(err, up("lo"))}
-	}()
+	go unshare(c)
 	m := <-c
 	if m.err != nil {
 		t.Fatal(m.err)
 	}
 	t.Cleanup(m.ns.Close)
 	return m.ns
+}
+
+type made struct {
+	ns  *netns.NS
+	err error
+}
+
+// unshare makes a namespace on a thread that ends with it. The main thread is
+// left alone: its namespace is what /proc shows as the whole process's.
+func unshare(c chan<- made) {
+	runtime.LockOSThread() // unlocked on the main thread only
+	if unix.Gettid() == os.Getpid() {
+		defer runtime.UnlockOSThread()
+		inner := make(chan made)
+		go unshare(inner)
+		c <- <-inner
+		return
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		c <- made{err: err}
+		return
+	}
+	ns, err := netns.Open("/proc/thread-self/ns/net")
+	c <- made{ns, errors.Join(err, up("lo"))}
 }
 
 // Host is the namespace that the test is in.
