@@ -1,0 +1,121 @@
+package timeline
+
+import "math"
+
+// Time is an instant: microseconds since 1970 UTC, and the nanoseconds left
+// over (0 to 999). Years 1 to 9999 fit.
+type Time struct {
+	Micros int64
+	Nanos  int16
+}
+
+// NoTime is the absent time.
+var NoTime = Time{Micros: math.MinInt64}
+
+// Event is one row of the timeline before it is stored. A parser fills it and
+// emits it; everything in it is borrowed for the length of that call. Fields
+// that are not set are absent, which is not the same as empty.
+//
+// Set keyword and text fields with Str, numbers with Num, multivalued ones with
+// Add. What has no field of its own goes to Extra, under the name that the
+// Elastic Common Schema or the vendor's integration of it gives it.
+type Event struct {
+	Time  Time // @timestamp, as the source wrote it, in UTC
+	End   Time // event.end, NoTime where the source has one time alone
+	Start Time // process.start or another beginning, NoTime where it has none
+
+	// Sub tells apart the events that one record gives: 0, 1, …
+	Sub int32
+	// ID is what the vendor calls the event (auditID, eventID); rows of one
+	// dataset with the same ID are one event delivered several times.
+	ID []byte
+	// Raw are the records that prove the row. The reader sets it for what Parse
+	// emits; Join's events have it set by the reader too.
+	Raw []RawRef
+
+	strs  [NumFields][]byte
+	nums  [NumFields]int64
+	lists [NumFields][][]byte
+	has   [(NumFields + 63) / 64]uint64
+	extra []Extra
+}
+
+// Extra is a field that has no column of its own.
+type Extra struct {
+	Name  []byte // dotted: "aws.cloudtrail.user_identity.type"
+	Value []byte // text; numbers and truth values as JSON writes them
+}
+
+// Reset empties an event for the next record. Buffers are kept.
+func (e *Event) Reset() {
+	for i := range NumFields {
+		if e.Has(i) && fields[i].Kind == Keywords {
+			e.lists[i] = e.lists[i][:0]
+		}
+	}
+	e.Time, e.End, e.Start = NoTime, NoTime, NoTime
+	e.Sub, e.ID, e.Raw = 0, nil, e.Raw[:0]
+	e.has = [len(e.has)]uint64{}
+	e.extra = e.extra[:0]
+}
+
+// Has reports whether a field is set.
+func (e *Event) Has(f Field) bool { return e.has[f/64]&(1<<(f%64)) != 0 }
+
+// Str sets a keyword or text field; an empty value leaves it absent.
+func (e *Event) Str(f Field, v []byte) {
+	if len(v) > 0 {
+		e.strs[f] = v
+		e.has[f/64] |= 1 << (f % 64)
+	}
+}
+
+// Const sets a keyword field to a string that lives for ever.
+func (e *Event) Const(f Field, v string) { e.Str(f, constant(v)) }
+
+// Num sets a number.
+func (e *Event) Num(f Field, v int64) {
+	e.nums[f] = v
+	e.has[f/64] |= 1 << (f % 64)
+}
+
+// Add adds a value to a multivalued field.
+func (e *Event) Add(f Field, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	if !e.Has(f) {
+		e.lists[f] = e.lists[f][:0]
+	}
+	e.lists[f] = append(e.lists[f], v)
+	e.has[f/64] |= 1 << (f % 64)
+}
+
+// More adds to Extra; an empty value is left out.
+func (e *Event) More(name, value []byte) {
+	if len(value) > 0 {
+		e.extra = append(e.extra, Extra{name, value})
+	}
+}
+
+// GetStr is a keyword or text field, nil where it is absent.
+func (e *Event) GetStr(f Field) []byte {
+	if !e.Has(f) {
+		return nil
+	}
+	return e.strs[f]
+}
+
+// GetNum is a number and whether it is set.
+func (e *Event) GetNum(f Field) (int64, bool) { return e.nums[f], e.Has(f) }
+
+// GetList is a multivalued field.
+func (e *Event) GetList(f Field) [][]byte {
+	if !e.Has(f) {
+		return nil
+	}
+	return e.lists[f]
+}
+
+// Extras are the fields without a column.
+func (e *Event) Extras() []Extra { return e.extra }
