@@ -1,0 +1,179 @@
+package nft
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+
+	"amber/evidence/safetext"
+	"amber/isolate/allow"
+)
+
+// maxAddresses bounds what is taken of a link's addresses and routers. A
+// process with power over its namespace adds as many as it likes; those that
+// are left out are cut off.
+const maxAddresses = 64
+
+// addresses fills in who is on a link: the target's own addresses, the routers
+// and the node's. The target's side of it is as the target has it, so that a
+// process with power over its namespace may have claimed a neighbour's address
+// before. It gains what --allow gives it, under that address.
+func (k *look) addresses(l *link, in, out *space, peer netlink.Link) error {
+	own, err := in.addrs(l.Index)
+	if err != nil {
+		return fmt.Errorf("listing the addresses of %s: %w", safetext.Line(l.Name), err)
+	}
+	l.Own = k.bounded(l, toAddrs(own))
+	port := k.master(l, out, peer)
+	near, err := out.addrs(port.Attrs().Index)
+	if err != nil {
+		return fmt.Errorf("listing the addresses of %s: %w", port.Attrs().Name, err)
+	}
+	hosts := toAddrs(near)
+	routers := k.routers(l, in)
+	l.Gateway = k.bounded(l, append(hosts, routers...))
+	if l.Guard == guardInet || !slices.ContainsFunc(routers, func(a netip.Addr) bool { return !slices.Contains(hosts, a) }) {
+		l.Router = port.Attrs().HardwareAddr.String()
+	}
+	l.Node = k.node(l)
+	l.open(own, k.rules)
+	return nil
+}
+
+// master gives the device that has the host's addresses on the link's network:
+// the other side itself, or the bridge that it is a port of.
+func (k *look) master(l *link, out *space, peer netlink.Link) netlink.Link {
+	l.Guard = guardInet
+	index := peer.Attrs().MasterIndex
+	if index == 0 {
+		return peer
+	}
+	m, err := out.LinkByIndex(index)
+	if err != nil {
+		k.warn("%s belongs to a device that cannot be looked at: %v", l.Device, err)
+		return peer
+	}
+	l.Master = m.Attrs().Name
+	switch m.Type() {
+	case "bridge":
+		l.Guard = guardBridge
+		return m
+	case "vrf":
+		return peer
+	}
+	l.Guard = guardNone
+	k.warn("%s belongs to %s (%s), which has no nftables hooks: should somebody rename %s, the quarantine is lifted on Linux 6.16 and later (verify says so)",
+		l.Device, l.Master, safetext.Line(m.Type()), l.Device)
+	return m
+}
+
+// routers are the gateways of the target's default routes over a link.
+func (k *look) routers(l *link, in *space) []netip.Addr {
+	filter := &netlink.Route{LinkIndex: l.Index}
+	routes, err := whole(func() ([]netlink.Route, error) {
+		return in.RouteListFiltered(netlink.FAMILY_ALL, filter, netlink.RT_FILTER_OIF)
+	})
+	if err != nil {
+		k.warn("the routes over %s cannot be listed: %v", safetext.Line(l.Name), err)
+	}
+	var all []netip.Addr
+	for _, r := range routes {
+		if a, ok := netip.AddrFromSlice(r.Gw); ok && isDefault(r.Dst) {
+			all = append(all, a.Unmap())
+		}
+	}
+	return all
+}
+
+func isDefault(n *net.IPNet) bool {
+	if n == nil {
+		return true
+	}
+	ones, _ := n.Mask.Size()
+	return ones == 0
+}
+
+// node gives the addresses from which the node sends to the target's: those of
+// its probes.
+func (k *look) node(l *link) []netip.Addr {
+	var all []netip.Addr
+	for _, a := range l.Own {
+		if a.IsLinkLocalUnicast() {
+			continue
+		}
+		routes, err := k.host.RouteGet(a.AsSlice())
+		if err != nil || len(routes) == 0 {
+			continue
+		}
+		if src, ok := netip.AddrFromSlice(routes[0].Src); ok && !slices.Contains(all, src.Unmap()) {
+			all = append(all, src.Unmap())
+		}
+	}
+	return all
+}
+
+// open gives the link the parts of the allowed destinations that are on its
+// own network, where they are found by ARP and neighbour discovery and not
+// through the router.
+func (l *link) open(own []netlink.Addr, rules []allow.Rule) {
+	for _, a := range own {
+		net, ok := toPrefix(a)
+		if !ok || net.IsSingleIP() || net.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		net = net.Masked()
+		for _, r := range rules {
+			if !net.Overlaps(r.Prefix) {
+				continue
+			}
+			part := net
+			if r.Prefix.Bits() > net.Bits() {
+				part = r.Prefix
+			}
+			if !slices.Contains(l.Onlink, part) {
+				l.Onlink = append(l.Onlink, part)
+			}
+		}
+	}
+	if len(l.Onlink) > 0 {
+		l.Router = "" // not all that is allowed goes to it
+	}
+}
+
+func toAddrs(all []netlink.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range all {
+		if p, ok := toPrefix(a); ok && !slices.Contains(out, p.Addr()) {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
+}
+
+// toPrefix gives an interface's address with the length of its network.
+func toPrefix(a netlink.Addr) (netip.Prefix, bool) {
+	if a.IPNet == nil {
+		return netip.Prefix{}, false
+	}
+	ip, ok := netip.AddrFromSlice(a.IP)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	ones, _ := a.Mask.Size()
+	return netip.PrefixFrom(ip.Unmap(), ones), true
+}
+
+// bounded sorts addresses, each once, and cuts them off at maxAddresses.
+func (k *look) bounded(l *link, all []netip.Addr) []netip.Addr {
+	all = slices.Clone(all)
+	slices.SortFunc(all, netip.Addr.Compare)
+	all = slices.Compact(all)
+	if len(all) > maxAddresses {
+		k.warn("%s has %d addresses or routers: %d of them stay cut off from all", safetext.Line(l.Name), len(all), len(all)-maxAddresses)
+		all = all[:maxAddresses]
+	}
+	return all
+}

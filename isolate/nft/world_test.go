@@ -1,0 +1,274 @@
+package nft
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"amber/container"
+	"amber/container/netns"
+	"amber/container/procfs"
+	"amber/isolate"
+	"amber/isolate/allow"
+)
+
+// world is a bridge on this host with network namespaces on it: one stands for
+// the container, the others for whom it talks to.
+type world struct {
+	t      testing.TB
+	tag    string // begins the names of all its links
+	net4   byte
+	bridge netlink.Link
+	host   *node // the bridge's own addresses
+	nodes  int
+}
+
+// node is one end: a process in a network namespace of its own.
+type node struct {
+	name   string
+	pid    int
+	start  uint64
+	ns     *netns.NS
+	v4, v6 netip.Addr
+	mac    net.HardwareAddr
+	device string // the host's side of its eth0
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("making network namespaces needs root")
+	}
+	var r [4]byte
+	_, _ = rand.Read(r[:])
+	w := &world{t: t, tag: "am" + hex.EncodeToString(r[:3]), net4: r[3], nodes: 1}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = w.tag
+	must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}))
+	t.Cleanup(func() { _ = netlink.LinkDel(w.bridge) })
+	w.bridge = link1(t, w.tag)
+	ns, err := netns.Open("/proc/thread-self/ns/net")
+	must(t, err)
+	t.Cleanup(ns.Close)
+	w.host = &node{name: "host", ns: ns, v4: w.v4(1), v6: w.v6(1)}
+	w.address(w.bridge, w.host, nil)
+	w.bridge = link1(t, w.tag)
+	w.host.mac = w.bridge.Attrs().HardwareAddr
+	return w
+}
+
+func (w *world) v4(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 203, w.net4, byte(n)}) }
+func (w *world) v6(n int) netip.Addr {
+	return netip.AddrFrom16([16]byte{0xfd, 0xcb, 0, w.net4, 15: byte(n)})
+}
+
+func link1(t testing.TB, name string) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	must(t, err)
+	return l
+}
+
+// address gives a link its addresses and puts it up.
+func (w *world) address(l netlink.Link, n *node, gw *node) {
+	w.t.Helper()
+	add := func(a netip.Addr, bits int) {
+		ip := &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(bits, a.BitLen())}
+		must(w.t, netlink.AddrAdd(l, &netlink.Addr{IPNet: ip, Flags: unix.IFA_F_NODAD}))
+	}
+	must(w.t, netlink.LinkSetUp(l))
+	add(n.v4, 24)
+	add(n.v6, 64)
+	if gw != nil {
+		for _, a := range []netip.Addr{gw.v4, gw.v6} {
+			must(w.t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Gw: a.AsSlice()}))
+		}
+	}
+}
+
+// process starts one in a network namespace of its own.
+func process(t testing.TB) (pid int, start uint64) {
+	t.Helper()
+	cmd := exec.Command("cat") // it ends with its input, so with the test
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	st, err := procfs.ReadStat(cmd.Process.Pid)
+	must(t, err)
+	return cmd.Process.Pid, st.Start
+}
+
+// node adds one to the bridge.
+func (w *world) node(name string) *node {
+	w.t.Helper()
+	w.nodes++
+	n := &node{name: name, v4: w.v4(w.nodes), v6: w.v6(w.nodes), device: fmt.Sprintf("%sv%d", w.tag, w.nodes)}
+	n.pid, n.start = process(w.t)
+	ns, err := netns.Of(n.pid, n.start)
+	must(w.t, err)
+	n.ns = ns
+	w.t.Cleanup(ns.Close)
+	w.join(n, n.device, "eth0", w.bridge)
+	must(w.t, n.ns.Do(func() error {
+		lo := link1(w.t, "lo")
+		l := link1(w.t, "eth0")
+		n.mac = l.Attrs().HardwareAddr
+		w.address(l, n, w.host)
+		return netlink.LinkSetUp(lo)
+	}))
+	return n
+}
+
+// join makes a veth pair from the host into a node.
+func (w *world) join(n *node, device, inside string, master netlink.Link) {
+	w.t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = device
+	if master != nil {
+		attrs.MasterIndex = master.Attrs().Index
+	}
+	must(w.t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: inside, PeerNamespace: netlink.NsFd(n.ns.FD())}))
+	l := link1(w.t, device)
+	w.t.Cleanup(func() { _ = netlink.LinkDel(l) })
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0)
+	must(w.t, netlink.LinkSetUp(l))
+}
+
+// target is a node as a container.
+func (n *node) target() isolate.Target {
+	c := container.Container{Runtime: "box", ID: n.name, Name: n.name, PID: n.pid, State: container.Running}
+	return isolate.Target{Name: n.name, Containers: []container.Container{c}}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hold is a quarantine as isolate keeps it.
+type hold struct {
+	t   testing.TB
+	dir string
+	m   *Method
+	e   isolate.Entry
+}
+
+func holdsDir(t testing.TB) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "holds")
+	old, was := os.LookupEnv("AMBER_HOLDS")
+	must(t, os.Setenv("AMBER_HOLDS", dir))
+	t.Cleanup(func() {
+		if was {
+			_ = os.Setenv("AMBER_HOLDS", old)
+		} else {
+			_ = os.Unsetenv("AMBER_HOLDS")
+		}
+	})
+}
+
+// cut puts a node into quarantine until the test ends.
+func cut(t testing.TB, n *node, o Options) *hold {
+	t.Helper()
+	holdsDir(t)
+	if o.CaseID == "" {
+		o.CaseID = "case-" + n.device
+	}
+	h := &hold{t: t, dir: t.TempDir(), m: New(o)}
+	p, err := h.m.Plan(context.Background(), n.target())
+	must(t, err)
+	h.e, err = isolate.Apply(context.Background(), h.dir, h.m, p)
+	t.Cleanup(func() { _ = h.tryRelease() })
+	must(t, err)
+	if h.e.State != isolate.Held {
+		t.Fatalf("it is %s: %+v", h.e.State, h.e)
+	}
+	return h
+}
+
+func (h *hold) tryRelease() error {
+	entries, err := isolate.Load(h.dir)
+	if err != nil {
+		return err
+	}
+	out, err := isolate.Release(context.Background(), entries, func(string) (isolate.Method, error) { return New(Options{}), nil })
+	if len(out) > 0 {
+		h.e = out[0]
+	}
+	return err
+}
+
+func (h *hold) release() {
+	h.t.Helper()
+	must(h.t, h.tryRelease())
+	if h.e.State != isolate.Released {
+		h.t.Fatalf("it is %s: %+v", h.e.State, h.e)
+	}
+}
+
+// verify gives the names and findings of the checks that fail.
+func (h *hold) verify() []string {
+	h.t.Helper()
+	checks, err := h.m.Verify(context.Background(), h.e.Receipt)
+	must(h.t, err)
+	if len(checks) == 0 {
+		h.t.Fatal("nothing is checked")
+	}
+	var bad []string
+	for _, c := range checks {
+		if !c.OK {
+			bad = append(bad, c.Name+": "+c.Got)
+		}
+	}
+	return bad
+}
+
+func (h *hold) verified() {
+	h.t.Helper()
+	if bad := h.verify(); len(bad) > 0 {
+		h.t.Errorf("it does not verify: %q", bad)
+	}
+}
+
+func rules(t testing.TB, texts ...string) []allow.Rule {
+	t.Helper()
+	var rs []allow.Rule
+	for _, s := range texts {
+		r, err := allow.Parse(s)
+		must(t, err)
+		rs = append(rs, r)
+	}
+	return rs
+}
+
+// ruleset is what nft says of all tables, without what counts.
+func ruleset(t testing.TB) string {
+	t.Helper()
+	h, err := netns.Open("/proc/thread-self/ns/net")
+	must(t, err)
+	defer h.Close()
+	s, err := dial(h.FD())
+	must(t, err)
+	defer s.close()
+	sum, _, err := others(s)
+	must(t, err)
+	return sum
+}
+
+var errNothing = errors.New("nothing came")
