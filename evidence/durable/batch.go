@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -116,17 +115,21 @@ func (b *Batch) Sync() error {
 }
 
 func syncAll(files []*os.File) []error {
-	names := make([]string, len(files))
-	for i, f := range files {
-		names[i] = label(strings.TrimSuffix(f.Name(), ".tmp"))
-	}
 	errs := make([]error, len(files))
-	Point("before fsync " + strings.Join(names, ", "))
+	points("before", files)
 	var wg sync.WaitGroup
 	for i, f := range files {
 		wg.Go(func() { errs[i] = f.Sync() })
 	}
 	wg.Wait()
-	Point("after fsync " + strings.Join(names, ", "))
+	points("after", files)
 	return errs
+}
+
+// points are those of every file, in order: a harness must meet them in the
+// same order each time.
+func points(when string, files []*os.File) {
+	for _, f := range files {
+		Point(when + " fsync " + label(f.Name()))
+	}
 }
