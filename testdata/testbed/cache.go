@@ -55,4 +55,7 @@ func Fetch(what ...string) error {
 	return nil
 }
 
+// KubernetesBin is the folder of kubectl and Kubernetes' daemons.
+func KubernetesBin() string { return binDir(kubernetesDir) }
+
 func binDir(name string) string { return filepath.Join(CacheDir(), name, "bin") }

@@ -24,10 +24,10 @@ const criNamespace = "k8s.io"
 // kube-controller-manager, kube-scheduler and a kubelet on a private containerd
 // 2.1.9 with CRIU. Pods have an IPv4 and an IPv6 address on a bridge of the
 // cluster's own; nothing enforces NetworkPolicy and there is no kube-proxy and
-// no DNS, but the Service "kubernetes" answers pods at its ClusterIP. All
+// no DNS (see DNS), but the Service "kubernetes" answers pods at its ClusterIP. All
 // addresses, names and cgroups are the cluster's own, so that several run
 // beside each other. Pods reach the node, each other and the Peers, and
-// nothing of the world outside.
+// nothing of the world outside. No setting of the machine is changed.
 //
 // Its images (Containers of namespace "k8s.io") are BusyboxImage and those
 // given to ImportImage; pods must say imagePullPolicy: Never.
@@ -51,8 +51,11 @@ type Kubernetes struct {
 	ServiceCIDR4 netip.Prefix `json:"service_cidr4"`
 	ServiceCIDR6 netip.Prefix `json:"service_cidr6"`
 
+	ClusterDNS   netip.Addr   `json:"cluster_dns"` // the pods' name server; nobody is there but for DNS
+
 	Table   int               `json:"table"`   // the routing table of what pods send
 	Daemons map[string]daemon `json:"daemons"` // by the program's name
+	Made    string            `json:"made,omitempty"` // a folder of the machine's that was not there
 	Owner   process           `json:"owner,omitzero"`
 
 	apiArgs, kubeletArgs []string

@@ -134,6 +134,7 @@ func (k *Kubernetes) startNode() error {
 			filepath.Join(bin, "kube-scheduler"), "--kubeconfig=" + k.path("kube-scheduler.kubeconfig"),
 			"--leader-elect=false", "--secure-port=0",
 		}),
+		k.makeFixed(),
 		k.start("kubelet", k.kubeletArgv()),
 	)
 }
@@ -171,7 +172,8 @@ func (k *Kubernetes) Restart(name string) error {
 	if err := k.Kill(name); err != nil {
 		return err
 	}
-	if err := k.start(name, k.Daemons[name].Argv); err != nil {
+	// Another cluster may have taken away the folder that it had made first.
+	if err := errors.Join(k.makeFixed(), k.start(name, k.Daemons[name].Argv)); err != nil {
 		return err
 	}
 	for _, needed := range []string{"etcd", "kube-apiserver"} {

@@ -21,6 +21,9 @@ func (k *Kubernetes) Down() error {
 			k.Containerd = c
 		}
 	}
+	if k.Made == kubeletFixed {
+		_ = os.Remove(k.Made)
+	}
 	// While the folder is there its record is, and this can be done again.
 	err := errors.Join(k.removeNetwork(), k.removeCache())
 	if err != nil {

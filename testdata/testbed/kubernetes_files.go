@@ -18,7 +18,7 @@ func (k *Kubernetes) path(p string) string { return filepath.Join(k.Dir, p) }
 func (k *Kubernetes) apiAddress() netip.Addr { return k.ServiceCIDR4.Addr().Next() }
 
 func (k *Kubernetes) makeDirs() error {
-	for _, dir := range []string{"pki", "cni", "log", "pods", "kubelet/volumeplugins", "home"} {
+	for _, dir := range []string{"pki", "cni", "log", "fixed", "pods", "kubelet/volumeplugins", "home"} {
 		if err := os.MkdirAll(k.path(dir), 0o700); err != nil {
 			return err
 		}
@@ -45,7 +45,8 @@ func (k *Kubernetes) writeFiles() error {
 			return err
 		}
 	}
-	return os.WriteFile(k.path("resolv.conf"), []byte("nameserver "+k.Gateway4.String()+"\noptions attempts:1 timeout:1\n"), 0o644)
+	// For pods that have the node's name servers: not this machine's.
+	return os.WriteFile(k.path("resolv.conf"), []byte("nameserver "+k.ClusterDNS.String()+"\n"), 0o644)
 }
 
 // choosePorts finds ports that are free at addresses which are ours alone.

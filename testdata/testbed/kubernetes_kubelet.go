@@ -1,13 +1,17 @@
 package testbed
 
-import "path/filepath"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
 
 // kubeletShell runs kubelet in a mount namespace where it finds the kernel's
 // settings as it wants to have them, which it would else change for the whole
-// machine, and a /var/log of its own. $0 is the cluster's folder: what is
+// machine, and a /var/log and /var/lib/kubelet of its own. $0 is the cluster's folder: what is
 // mounted below is shared with the machine, the rest is not.
 const kubeletShell = `set -e
-for p in /proc/sys/vm /proc/sys/kernel /proc/sys/kernel/keys /var/log; do
+for p in /proc/sys/vm /proc/sys/kernel /proc/sys/kernel/keys /var/log /var/lib/kubelet; do
 	mount --make-private "$(findmnt --noheadings --first-only --output TARGET --target "$p")"
 done
 pretend() {
@@ -22,7 +26,22 @@ pretend kernel/panic_on_oops 1
 pretend kernel/keys/root_maxkeys 1000000
 pretend kernel/keys/root_maxbytes 25000000
 mount --bind "$0/log" /var/log
+mount --bind "$0/fixed" /var/lib/kubelet
 exec "$@"`
+
+// kubeletFixed is where kubelet has its device plugins' socket, whatever its
+// --root-dir is, and throws away another kubelet's.
+const kubeletFixed = "/var/lib/kubelet"
+
+// makeFixed makes that folder where it is not there, so that kubelet can have
+// its own in its place. Whoever made it removes it where it is empty.
+func (k *Kubernetes) makeFixed() error {
+	if _, err := os.Stat(kubeletFixed); !os.IsNotExist(err) {
+		return err
+	}
+	k.Made = kubeletFixed
+	return errors.Join(k.save(), os.MkdirAll(kubeletFixed, 0o755))
+}
 
 func (k *Kubernetes) kubeletArgv() []string {
 	return append([]string{
@@ -55,6 +74,6 @@ func (k *Kubernetes) kubeletConfig() any {
 		"podLogsDir": k.PodLogs, "volumePluginDir": k.path("kubelet/volumeplugins"),
 		"nodeStatusUpdateFrequency": "2s", "syncFrequency": "10s", "nodeLeaseDurationSeconds": 40,
 		"registerNode": true, "enableServer": true, "serializeImagePulls": false,
-		"clusterDomain": "cluster.local",
+		"clusterDomain": "cluster.local", "clusterDNS": []string{k.ClusterDNS.String()},
 	}
 }

@@ -32,6 +32,7 @@ func (k *Kubernetes) plan() error {
 	site[7] = 2
 	k.ServiceCIDR6 = netip.PrefixFrom(netip.AddrFrom16(site), 112)
 	k.Gateway4, k.Gateway6 = k.PodCIDR4.Addr().Next(), k.PodCIDR6.Addr().Next()
+	k.ClusterDNS = netip.AddrFrom4([4]byte{10, b[0], b[1] | 1, 10})
 	k.Bridge = fmt.Sprintf("amber%x", b[2:6])
 	k.NodeName = "node-" + fmt.Sprintf("%x", b[2:6])
 	k.Table = 1000 + int(binary.BigEndian.Uint32(b[4:])>>1)
@@ -79,6 +80,7 @@ func (k *Kubernetes) makeNetwork() error {
 	for _, a := range []netip.Prefix{
 		netip.PrefixFrom(k.Gateway4, 24), netip.PrefixFrom(k.Gateway6, 64),
 		netip.PrefixFrom(k.apiAddress(), 32), // the ClusterIP of the Service "kubernetes"
+		netip.PrefixFrom(k.ClusterDNS, 32),
 	} {
 		if err := netlink.AddrAdd(link, address(a)); err != nil {
 			return fmt.Errorf("giving %s to %s: %w", a, k.Bridge, err)
