@@ -51,13 +51,14 @@ type Kubernetes struct {
 	ServiceCIDR4 netip.Prefix `json:"service_cidr4"`
 	ServiceCIDR6 netip.Prefix `json:"service_cidr6"`
 
-	ClusterDNS   netip.Addr   `json:"cluster_dns"` // the pods' name server; nobody is there but for DNS
+	ClusterDNS netip.Addr `json:"cluster_dns"` // the pods' name server; nobody is there but for DNS
 
-	Table   int               `json:"table"`   // the routing table of what pods send
-	Daemons map[string]daemon `json:"daemons"` // by the program's name
+	Table   int               `json:"table"`          // the routing table of what pods send
+	Daemons map[string]daemon `json:"daemons"`        // by the program's name
 	Made    string            `json:"made,omitempty"` // a folder of the machine's that was not there
 	Owner   process           `json:"owner,omitzero"`
 
+	etcdClient, etcdPeer string // URLs
 	apiArgs, kubeletArgs []string
 	client               func() (*http.Client, error) // as the admin
 }
@@ -115,7 +116,7 @@ func newKubernetes(dir string) *Kubernetes {
 // taken down by another process, so the record comes first.
 func (k *Kubernetes) up() error {
 	for _, step := range []func() error{
-		k.shareDir, k.plan, k.save, k.makeNetwork, k.makeDirs, k.startContainerd, k.writeFiles,
+		k.plan, k.save, k.shareDir, k.makeNetwork, k.makeDirs, k.startContainerd, k.writeFiles,
 		k.startControlPlane, k.startNode, k.save, k.waitUp,
 	} {
 		if err := step(); err != nil {

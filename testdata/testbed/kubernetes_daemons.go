@@ -3,7 +3,6 @@ package testbed
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -59,19 +58,10 @@ func (k *Kubernetes) withCRI() Option {
 }
 
 func (k *Kubernetes) startControlPlane() error {
-	ports := make([]int, 2)
-	for i := range ports {
-		var err error
-		if ports[i], err = freePort(k.Gateway4); err != nil {
-			return err
-		}
-	}
-	etcd := "https://" + netip.AddrPortFrom(k.Gateway4, uint16(ports[0])).String()
-	peer := "https://" + netip.AddrPortFrom(k.Gateway4, uint16(ports[1])).String()
-	if err := k.start("etcd", k.etcdArgv(etcd, peer)); err != nil {
+	if err := k.start("etcd", k.etcdArgv()); err != nil {
 		return err
 	}
-	argv, err := k.apiServerArgv(etcd)
+	argv, err := k.apiServerArgv()
 	if err != nil {
 		return err
 	}
@@ -81,19 +71,19 @@ func (k *Kubernetes) startControlPlane() error {
 	return k.waitAPI()
 }
 
-func (k *Kubernetes) etcdArgv(client, peer string) []string {
+func (k *Kubernetes) etcdArgv() []string {
 	ca, cert, key := k.path("pki/ca.crt"), k.path("pki/etcd.crt"), k.path("pki/etcd.key")
 	return []string{
 		filepath.Join(binDir(etcdDir), "etcd"), "--name=amber", "--data-dir=" + k.path("etcd"),
-		"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
-		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=amber=" + peer,
+		"--listen-client-urls=" + k.etcdClient, "--advertise-client-urls=" + k.etcdClient,
+		"--listen-peer-urls=" + k.etcdPeer, "--initial-advertise-peer-urls=" + k.etcdPeer, "--initial-cluster=amber=" + k.etcdPeer,
 		"--client-cert-auth", "--trusted-ca-file=" + ca, "--cert-file=" + cert, "--key-file=" + key,
 		"--peer-client-cert-auth", "--peer-trusted-ca-file=" + ca, "--peer-cert-file=" + cert, "--peer-key-file=" + key,
 		"--log-outputs=stderr",
 	}
 }
 
-func (k *Kubernetes) apiServerArgv(etcd string) ([]string, error) {
+func (k *Kubernetes) apiServerArgv() ([]string, error) {
 	u, err := url.Parse(k.Server)
 	if err != nil {
 		return nil, err
@@ -101,7 +91,7 @@ func (k *Kubernetes) apiServerArgv(etcd string) ([]string, error) {
 	pki := func(name string) string { return filepath.Join(k.pki(), name) }
 	return append([]string{
 		filepath.Join(binDir(kubernetesDir), "kube-apiserver"),
-		"--etcd-servers=" + etcd, "--etcd-cafile=" + pki("ca.crt"),
+		"--etcd-servers=" + k.etcdClient, "--etcd-cafile=" + pki("ca.crt"),
 		"--etcd-certfile=" + pki("etcd.crt"), "--etcd-keyfile=" + pki("etcd.key"),
 		"--bind-address=" + u.Hostname(), "--advertise-address=" + u.Hostname(), "--secure-port=" + u.Port(),
 		"--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
@@ -140,6 +130,11 @@ func (k *Kubernetes) startNode() error {
 }
 
 func (k *Kubernetes) start(name string, argv []string) error {
+	// In the record first: one that is not in there is looked for by what is.
+	k.Daemons[name] = daemon{Argv: argv}
+	if err := k.save(); err != nil {
+		return err
+	}
 	p, err := spawn(k.path(name+".log"), k.env(), argv...)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -32,6 +33,11 @@ func (k *Kubernetes) Down() error {
 	if k.Containerd != nil {
 		return k.Containerd.Down()
 	}
+	for _, p := range withArgument(k.path("config.toml")) { // a containerd that has no record yet
+		if err := p.kill(); err != nil {
+			return err
+		}
+	}
 	unmountAll(k.Dir)
 	return os.RemoveAll(k.Dir)
 }
@@ -41,7 +47,7 @@ func (k *Kubernetes) killDaemons() error {
 	errs := make(chan error, len(k.Daemons))
 	for name, d := range k.Daemons {
 		wg.Go(func() {
-			if err := d.Process.kill(); err != nil {
+			if err := k.end(d); err != nil {
 				errs <- fmt.Errorf("%s: %w", name, err)
 			}
 		})
@@ -53,6 +59,23 @@ func (k *Kubernetes) killDaemons() error {
 		all = errors.Join(all, err)
 	}
 	return all
+}
+
+// end kills a daemon, also one whose starter was killed before he could note
+// its pid.
+func (k *Kubernetes) end(d daemon) error {
+	err := d.Process.kill()
+	if d.Process.PID != 0 {
+		return err
+	}
+	for _, arg := range d.Argv {
+		if strings.HasPrefix(arg, "--") && strings.Contains(arg, k.Dir+"/") {
+			for _, p := range withArgument(arg) {
+				err = errors.Join(err, p.kill())
+			}
+		}
+	}
+	return err
 }
 
 // removeCache removes what CNI's library keeps of our network in the one place

@@ -51,17 +51,21 @@ func (k *Kubernetes) writeFiles() error {
 
 // choosePorts finds ports that are free at addresses which are ours alone.
 func (k *Kubernetes) choosePorts() error {
-	var err error
-	if k.KubeletPort, err = freePort(k.Gateway4); err != nil {
+	ports, err := freePorts(k.Gateway4, 3)
+	if err != nil {
 		return err
 	}
-	k.KubeletURL = "https://" + netip.AddrPortFrom(k.Gateway4, uint16(k.KubeletPort)).String()
+	k.KubeletPort, k.KubeletURL = int(ports[0].Port()), "https://"+ports[0].String()
+	k.etcdClient, k.etcdPeer = "https://"+ports[1].String(), "https://"+ports[2].String()
 	api := netip.AddrPortFrom(k.apiAddress(), 443)
 	l, err := net.Listen("tcp", api.String())
 	if err != nil { // somebody has the port at all addresses
-		port, err := freePort(api.Addr())
-		k.Server = "https://" + netip.AddrPortFrom(api.Addr(), uint16(port)).String()
-		return err
+		other, err := freePorts(api.Addr(), 1)
+		if err != nil {
+			return err
+		}
+		k.Server = "https://" + other[0].String()
+		return nil
 	}
 	k.Server = "https://" + api.String()
 	return l.Close()

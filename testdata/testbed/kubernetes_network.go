@@ -167,14 +167,18 @@ func forwards6(link string) bool {
 	return false
 }
 
-// freePort finds a port of an address that nobody listens on.
-func freePort(addr netip.Addr) (int, error) {
-	l, err := net.Listen("tcp", netip.AddrPortFrom(addr, 0).String())
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
+// freePorts finds ports of an address that nobody listens on.
+func freePorts(addr netip.Addr, n int) ([]netip.AddrPort, error) {
+	var found []netip.AddrPort
+	for range n {
+		l, err := net.Listen("tcp", netip.AddrPortFrom(addr, 0).String())
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer l.Close() // not before all are found: they are to differ
+		found = append(found, l.Addr().(*net.TCPAddr).AddrPort())
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return found, nil
 }
 
 func family(a netip.Addr) int {
