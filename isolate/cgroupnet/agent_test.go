@@ -52,6 +52,9 @@ func serve(c *net.UnixConn) error {
 	defer c.Close()
 	buf := make([]byte, 1<<16)
 	n, err := c.Read(buf)
+	if n == 0 {
+		return nil // somebody looked whether it is there
+	}
 	if err != nil {
 		return err
 	}
@@ -81,7 +84,13 @@ func newBox(t testing.TB, opts ...isolatetest.Option) box {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "agent")
 	b := isolatetest.Start(t, []string{os.Args[0]}, append(opts, isolatetest.Env(agentSocket+"="+path))...)
-	isolatetest.Until(t, "the agent", func() bool { _, err := os.Stat(path); return err == nil })
+	isolatetest.Until(t, "the agent", func() bool {
+		c, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: path, Net: "unixpacket"})
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
 	return box{b, path}
 }
 
@@ -129,7 +138,12 @@ func (b box) ask(want []reach.Socket) ([]int, error) {
 // socket is one made by the container's process.
 func (b box) socket(t testing.TB, domain, kind int) int {
 	t.Helper()
-	m := b.sockets([]reach.Socket{{Domain: domain, Type: kind}})[0]
+	return b.made(t, reach.Socket{Domain: domain, Type: kind})
+}
+
+func (b box) made(t testing.TB, s reach.Socket) int {
+	t.Helper()
+	m := b.sockets([]reach.Socket{s})[0]
 	if m.Err != nil {
 		t.Fatal(m.Err)
 	}
