@@ -6,8 +6,8 @@ import (
 )
 
 // StartKubernetes starts a cluster that is taken down when the test ends. It
-// skips without root. It takes about 15 seconds where all is cached; the first
-// time of all it builds Kubernetes, which takes minutes.
+// skips without root. It takes ten seconds on two idle cores where all is
+// cached; the first time of all it builds Kubernetes, for minutes.
 func StartKubernetes(t testing.TB, opts ...KubeOption) *Kubernetes {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,7 @@ func TestKubernetes(t *testing.T) {
 		t.Run("checkpoint", func(t *testing.T) { testCheckpoint(t, k) })
 		t.Run("probes", func(t *testing.T) { testProbes(t, k, pods[0]) })
 		t.Run("users", func(t *testing.T) { testUsers(t, k) })
+		t.Run("token", func(t *testing.T) { testToken(t, k) })
 		t.Run("restarts", func(t *testing.T) { testRestart(t, k, pods[0]) })
 	})
 	if k != nil {
@@ -187,6 +189,23 @@ func testUsers(t *testing.T, k *Kubernetes) {
 	u = k.User(t, "eve", pods)
 	if !can(u, "get", "pod", "shell") || can(u, "get", "pods") {
 		t.Error("the new rules do not hold")
+	}
+}
+
+// testToken: a pod's token says which pod's it is.
+func testToken(t *testing.T, k *Kubernetes) {
+	token, err := k.Kubectl(t.Context(), "exec", "shell", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := k.writeKubeconfig(file, map[string]any{"token": token}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := k.Kubectl(t.Context(), "--kubeconfig="+file, "auth", "whoami", "--output=json")
+	pod := k.WaitReady(t, "default", "shell")
+	if err != nil || !strings.Contains(out, "authentication.kubernetes.io/pod-uid") || !strings.Contains(out, pod.UID) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -82,7 +82,7 @@ func (k *Kubernetes) newPeer(more ...netip.Addr) (*Peer, error) {
 	if p.NS, err = newNetNS(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(p.connect()); err != nil {
+	if err := p.connect(); err != nil {
 		p.close()
 		return nil, err
 	}
