@@ -287,12 +287,17 @@ func verify(t *testing.T, m *Method, e isolate.Entry, want bool) []isolate.Check
 // release releases what a case holds, and checks that nothing is left.
 func (s *stage) release(t *testing.T, m *Method, dir string) {
 	t.Helper()
+	revert(t, m, dir)
+	s.clean(t, "after the release")
+}
+
+func revert(t *testing.T, m *Method, dir string) {
+	t.Helper()
 	entries, err := isolate.Load(dir)
 	must(t, err)
 	if _, err = isolate.Release(context.Background(), entries, func(string) (isolate.Method, error) { return m, nil }); err != nil {
 		t.Errorf("%v", err)
 	}
-	s.clean(t, "after the release")
 }
 
 // clean checks that no process, table or file of a shield is left.
