@@ -98,6 +98,12 @@ func (e *Event) More(name, value []byte) {
 	}
 }
 
+// Put is More under a name that lives for ever.
+func (e *Event) Put(name string, value []byte) { e.More(constant(name), value) }
+
+// PutConst is Put of a value that lives for ever too.
+func (e *Event) PutConst(name, value string) { e.More(constant(name), constant(value)) }
+
 // GetStr is a keyword or text field, nil where it is absent.
 func (e *Event) GetStr(f Field) []byte {
 	if !e.Has(f) {
