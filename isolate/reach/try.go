@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -144,7 +145,7 @@ func (r *Running) poll(wait time.Duration) (stopped bool, err error) {
 		}
 	}
 	_, err = unix.Poll(fds, int(max(wait, 0)/time.Millisecond)+1)
-	if err == unix.EINTR {
+	if errors.Is(err, unix.EINTR) {
 		return false, nil
 	}
 	if err != nil {
