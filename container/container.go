@@ -56,7 +56,7 @@ type Rootfs struct {
 // Container is one container of one runtime. List fills what is cheap to know
 // for all of them; Get fills everything.
 type Container struct {
-	Runtime   string            `json:"runtime"`             // adapter: "containerd", "docker"
+	Runtime   string            `json:"runtime"`             // adapter: "containerd", "docker", "kube"
 	Namespace string            `json:"namespace,omitempty"` // containerd's namespace
 	ID        string            `json:"id"`
 	Name      string            `json:"name,omitempty"`
@@ -75,8 +75,12 @@ type Container struct {
 }
 
 // Ref is the canonical, unambiguous target of c: "containerd://NS/ID" or
-// "docker://ID".
+// "docker://ID", and of what is known from the API of a cluster alone (Runtime
+// "kube") "pod/NS/NAME/CONTAINER".
 func (c Container) Ref() string {
+	if c.Runtime == "kube" && c.Pod != nil {
+		return Target{Scheme: "pod", Namespace: c.Pod.Namespace, Pod: c.Pod.Name, Container: c.Pod.Container}.String()
+	}
 	if c.Namespace != "" {
 		return c.Runtime + "://" + c.Namespace + "/" + c.ID
 	}

@@ -81,12 +81,17 @@ func ask(runtimes []Runtime, question func(Runtime) ([]Container, error)) (found
 }
 
 // Unique drops what is seen twice: containerd's view of a container that
-// Docker runs is dropped for Docker's.
+// Docker runs is dropped for Docker's, and a cluster's view of one that runs on
+// this host for that of its runtime, which knows its processes.
 func Unique(all []Container) []Container {
-	docker, seen := map[string]bool{}, map[string]bool{}
+	docker, here, seen := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range all {
 		if c.Runtime == "docker" {
 			docker[c.ID] = true
+		}
+		if c.Runtime != "kube" {
+			here[c.ID] = true
+			here[inPod(c)] = true
 		}
 	}
 	var unique []Container
@@ -94,10 +99,22 @@ func Unique(all []Container) []Container {
 		if seen[c.Ref()] || c.Runtime == "containerd" && c.Namespace == "moby" && docker[c.ID] {
 			continue
 		}
+		if c.Runtime == "kube" && (c.ID != "" && here[c.ID] || inPod(c) != "" && here[inPod(c)]) {
+			continue
+		}
 		seen[c.Ref()] = true
 		unique = append(unique, c)
 	}
 	return unique
+}
+
+// inPod names a container by its place in its pod, which a restart does not
+// change as it does the id; empty where it has none.
+func inPod(c Container) string {
+	if c.Pod == nil || c.Pod.UID == "" || c.Pod.Sandbox {
+		return ""
+	}
+	return c.Pod.UID + "/" + c.Pod.Container
 }
 
 // exact prefers those whose id or name is the target to those that only begin

@@ -134,3 +134,32 @@ func TestAll(t *testing.T) {
 		t.Errorf("%d containers, warnings %v", len(all), warnings)
 	}
 }
+
+// A node sees its pods by its runtime, which knows their processes, and not a
+// second time by the API; those of other nodes by the API alone.
+func TestUniqueOfAClusterAndANode(t *testing.T) {
+	api := func(id, pod, uid, name string) container.Container {
+		return container.Container{Runtime: "kube", ID: id, Pod: &container.Pod{Namespace: "shop", Name: pod, UID: uid, Container: name}}
+	}
+	sandbox := podContainer("p0", "", "u1", container.Running)
+	sandbox.Pod.Sandbox = true
+	here := fixed{name: "containerd", list: []container.Container{sandbox, podContainer("p1", "app", "u1", container.Running), podContainer("p9", "restarted", "u1", container.Running)}}
+	cluster := fixed{name: "kube", list: []container.Container{
+		api("p1", "web", "u1", "app"), api("p3", "web", "u1", "restarted"), api("", "web", "u1", "waiting"),
+		api("p5", "web-2", "u2", "app"), api("", "web-2", "u2", "waiting"), api("", "web-3", "", "a"), api("", "web-3", "", "b"),
+	}}
+	all, warnings := container.All(context.Background(), []container.Runtime{here, cluster})
+	want := "containerd://k8s.io/p0 containerd://k8s.io/p1 containerd://k8s.io/p9 pod/shop/web/waiting pod/shop/web-2/app pod/shop/web-2/waiting pod/shop/web-3/a pod/shop/web-3/b"
+	if got := refs(all); got != want || len(warnings) > 0 {
+		t.Errorf("got  %s\nwant %s\n%v", got, want, warnings)
+	}
+	for _, c := range all {
+		if c.Pod.Sandbox {
+			continue
+		}
+		target, err := container.ParseTarget(c.Ref())
+		if err != nil || target.String() != c.Ref() || !target.Matches(c) {
+			t.Errorf("%s is read as %q (%v), which means it: %v", c.Ref(), target, err, target.Matches(c))
+		}
+	}
+}

@@ -46,7 +46,7 @@ func (b bed) target(name string) isolate.Target {
 	t := isolate.Target{Name: "pod/" + b.ns + "/" + b.pod + name}
 	for _, c := range []string{"app", "sidecar"} {
 		t.Containers = append(t.Containers, container.Container{
-			Runtime: "containerd", Namespace: "k8s.io", ID: strings.Repeat(c[:1], 64), Name: c,
+			Runtime: "containerd", Namespace: "k8s.io", ID: b.pod + "-" + c, Name: c,
 			Pod: &container.Pod{Namespace: b.ns, Name: b.pod, Container: c},
 		})
 	}
@@ -163,7 +163,10 @@ func check(t *testing.T, m *kube.Method, e isolate.Entry) {
 func TestMethod(t *testing.T) {
 	s := kubetest.Start(t)
 	for name, test := range map[string]func(*testing.T, bed){
-		"HoldAndRelease": holdAndRelease,
+		"HoldAndRelease": holdAndRelease, "BlockImage": blockImage, "FreezeCredentials": freezeCredentials, "WholeAccount": wholeAccount,
+		"KeepLabels": keepLabels, "Rejoin": rejoin, "Conflict": conflict, "Foreign": foreign, "TwoCases": twoCases, "TwoAtOnce": twoAtOnce,
+		"TwoOnANode": twoOnANode, "Cordoned": cordoned, "ChangedSince": changedSince, "GoneBefore": goneBefore, "GoneSince": goneSince,
+		"NotUnderstood": notUnderstood, "SelectsAll": selectsAll, "BadCase": badCase, "Tampered": tampered, "Rights": rights,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newBed(t, s)) })
 	}

@@ -146,6 +146,9 @@ func decode(s isolate.Step) (before, error) {
 	if err := json.Unmarshal(s.Before, &b); err != nil {
 		return b, fmt.Errorf("reading step %d of the journal: %w", s.ID, err)
 	}
+	if b.Hold == "" || b.Pod.UID == "" { // what has no label would else pass for this hold's
+		return b, fmt.Errorf("step %d of the journal names no hold, or no pod", s.ID)
+	}
 	return b, nil
 }
 

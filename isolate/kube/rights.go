@@ -87,6 +87,9 @@ func rights() []right {
 	for _, g := range cniRights() {
 		add(Isolate|Release, "get create delete", g.object, g.why, "that policy is not made", g.if_)
 	}
+	for _, o := range kube.Policies() {
+		add(Record, "list", o, "the policies of the CNI", "they are missing from the bundle", always)
+	}
 	rbac := func(r string) kube.Object { return in("rbac.authorization.k8s.io", r) }
 	accountLost := "it is not known what the pod's service account may do"
 	add(Isolate|Record, "list", rbac("clusterrolebindings"), "what the pod's account may do", accountLost, always)

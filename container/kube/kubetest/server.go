@@ -69,7 +69,7 @@ func Start(t testing.TB) *Server {
 		apiserver, "--etcd-servers=http://127.0.0.1:" + etcdPort, "--secure-port=" + port, "--bind-address=127.0.0.1",
 		"--cert-dir=" + s.path("certs"), "--token-auth-file=" + s.path("tokens.csv"), "--authorization-mode=Node,RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + s.path("sa.key"),
-		"--service-account-signing-key-file=" + s.path("sa.key"), "--service-cluster-ip-range=10.96.0.0/16",
+		"--service-account-signing-key-file=" + s.path("sa.key"), "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
 	}
 	s.argv["kube-controller-manager"] = []string{
 		manager, "--kubeconfig=" + s.Kubeconfig, "--secure-port=" + managerPort, "--bind-address=127.0.0.1", "--cert-dir=" + s.path("certs"),
