@@ -26,9 +26,17 @@ type Event struct {
 
 	// Sub tells apart the events that one record gives: 0, 1, …
 	Sub int32
-	// ID is what the vendor calls the event (auditID, eventID); rows of one
-	// dataset with the same ID are one event delivered several times.
+	// ID is what makes the event one and the same however often it is told: the
+	// vendor's id (auditID, eventID), with whatever keeps one that the attacker
+	// chose from folding two events. Rows of one dataset with the same ID become
+	// one row, in whichever order, files or builds they come: the one with the
+	// latest End stands (then the highest Part, then the smallest raw reference),
+	// and carries the Raw of all. Nil for an event that cannot be told twice.
 	ID []byte
+	// Part tells the tellings apart: rows of one ID with different Parts are the
+	// stages of one event and are joined; with the same Part they are one
+	// delivered twice, and are folded and counted.
+	Part uint8
 	// Raw are the records that prove the row. The reader sets it for what Parse
 	// emits; Join's events have it set by the reader too.
 	Raw []RawRef
@@ -54,7 +62,7 @@ func (e *Event) Reset() {
 		}
 	}
 	e.Time, e.End, e.Start = NoTime, NoTime, NoTime
-	e.Sub, e.ID, e.Raw = 0, nil, e.Raw[:0]
+	e.Sub, e.ID, e.Part, e.Raw = 0, nil, 0, e.Raw[:0]
 	e.has = [len(e.has)]uint64{}
 	e.extra = e.extra[:0]
 }
