@@ -173,11 +173,7 @@ func TestMethod(t *testing.T) {
 }
 
 func holdAndRelease(t *testing.T, b bed) {
-	rule, err := allow.Parse("192.0.2.7:443/tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := kube.New(b.API, kube.Options{CaseID: caseID, Allow: []allow.Rule{rule}})
+	m := kube.New(b.API, kube.Options{CaseID: caseID, Allow: rules(t, "192.0.2.7:443/tcp")})
 	before, twin := b.fields(t), b.Pod(t, b.ns, b.other)
 	labels := b.Pod(t, b.ns, b.pod).Labels
 	p := b.plan(t, m)
@@ -245,3 +241,24 @@ var (
 	_ = errors.As
 	_ = os.Getenv
 )
+
+func rules(t *testing.T, texts ...string) []allow.Rule {
+	t.Helper()
+	var all []allow.Rule
+	for _, text := range texts {
+		r, err := allow.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func names(docs []container.Document) string {
+	var all []string
+	for _, d := range docs {
+		all = append(all, d.Name)
+	}
+	return strings.Join(all, " ")
+}

@@ -31,10 +31,16 @@ func (m *Method) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check
 		if err != nil && !apierrors.IsNotFound(err) {
 			return checks, err
 		}
-		checks = append(checks, b.asRecorded(s, o, err))
+		made := b.asRecorded(s, o, err)
+		var tried []isolate.Check
 		for _, t := range m.tries(ctx, b) {
-			checks = append(checks, t.check())
+			if b.Proves == provesToken && t.untried != nil { // no part of the role that amber asks for
+				made.Got += "; what it refuses was not tried: " + t.untried.Error()
+				continue
+			}
+			tried = append(tried, t.check())
 		}
+		checks = append(append(checks, made), tried...)
 		if s.Action == actionLabel && err == nil {
 			checks = append(checks, m.serviceCheck(ctx, b))
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,4 +144,21 @@ func (s *Server) Await(t testing.TB, what string, ok func() bool) {
 			t.Fatal(errors.New("after a minute still not: " + what))
 		}
 	}
+}
+
+// Serve has the API server serve a resource of others as it serves a CRD, with
+// a schema that takes any spec.
+func (s *Server) Serve(t testing.TB, group, version, plural, kind string, namespaced bool) {
+	t.Helper()
+	scope := map[bool]string{true: "Namespaced", false: "Cluster"}[namespaced]
+	approved := ""
+	if strings.HasSuffix(group, ".k8s.io") {
+		approved = `"annotations":{"api-approved.kubernetes.io":"unapproved, test only"},`
+	}
+	s.Do(t, http.MethodPost, kube.Object{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}, fmt.Sprintf(
+		`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{%s"name":"%[3]s.%[2]s"},"spec":{"group":%[2]q,"scope":%[5]q,"names":{"plural":%[3]q,"singular":%[6]q,"kind":%[4]q},
+		"versions":[{"name":%[7]q,"served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}}]}}`,
+		approved, group, plural, kind, scope, strings.ToLower(kind), version))
+	o := kube.Object{Group: group, Version: version, Resource: plural}
+	s.Await(t, plural+" to be served", func() bool { _, err := s.API.Items(context.Background(), o, nil); return err == nil })
 }
