@@ -35,11 +35,10 @@ func (k *look) addresses(l *link, in, out *space, peer netlink.Link) error {
 	hosts := toAddrs(near)
 	routers := k.routers(l, in)
 	l.Gateway = k.bounded(l, append(hosts, routers...))
-	if l.Guard == guardInet || !slices.ContainsFunc(routers, func(a netip.Addr) bool { return !slices.Contains(hosts, a) }) {
-		l.Router = port.Attrs().HardwareAddr.String()
-	}
 	l.Node = k.node(l)
 	l.open(own, k.rules)
+	foreign := slices.ContainsFunc(routers, func(a netip.Addr) bool { return !slices.Contains(hosts, a) })
+	l.Router = k.router(l, out, port, foreign)
 	return nil
 }
 
@@ -138,9 +137,28 @@ func (l *link) open(own []netlink.Addr, rules []allow.Rule) {
 			}
 		}
 	}
-	if len(l.Onlink) > 0 {
-		l.Router = "" // not all that is allowed goes to it
+}
+
+// router is the hardware address that all IP goes to which is allowed to leave;
+// empty where that is not sure. A bridge that was given no address of its own
+// takes the lowest of its ports', and so may have another tomorrow.
+func (k *look) router(l *link, out *space, port netlink.Link, foreign bool) string {
+	if len(k.rules) == 0 || len(l.Onlink) > 0 {
+		return ""
 	}
+	if l.Guard != guardInet {
+		fixed := !foreign
+		ports, err := out.links()
+		for _, p := range ports {
+			own := p.Attrs().MasterIndex == port.Attrs().Index && slices.Equal(p.Attrs().HardwareAddr, port.Attrs().HardwareAddr)
+			fixed = fixed && !own
+		}
+		if !fixed || err != nil {
+			k.warn("what is allowed may go to any hardware address on the network of %s, so that a neighbour that listens for it sees it too", safetext.Line(l.Name))
+			return ""
+		}
+	}
+	return port.Attrs().HardwareAddr.String()
 }
 
 func toAddrs(all []netlink.Addr) []netip.Addr {

@@ -91,7 +91,7 @@ func packetSocket(t testing.TB, n *node) int {
 	t.Helper()
 	fd := -1
 	must(t, n.ns.Do(func() (err error) {
-		l, err := netlink.LinkByName("eth0")
+		l, err := netlink.LinkByName(n.dev)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"amber/container/procfs"
 	"amber/isolate"
 	"amber/isolate/allow"
+	"amber/isolate/isolatetest"
 )
 
 // world is a bridge on this host with network namespaces on it: one stands for
@@ -44,6 +45,7 @@ type node struct {
 	v4, v6 netip.Addr
 	mac    net.HardwareAddr
 	device string // the host's side of its eth0
+	dev    string // its link, eth0 but for the host
 }
 
 func newWorld(t testing.TB) *world {
@@ -55,14 +57,14 @@ func newWorld(t testing.TB) *world {
 	_, _ = rand.Read(r[:])
 	w := &world{t: t, tag: "am" + hex.EncodeToString(r[:3]), net4: r[3], nodes: 1}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = w.tag
+	attrs.Name, attrs.HardwareAddr = w.tag, net.HardwareAddr{2, r[0], r[1], r[2], r[3], 1}
 	must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}))
 	t.Cleanup(func() { _ = netlink.LinkDel(w.bridge) })
 	w.bridge = link1(t, w.tag)
 	ns, err := netns.Open("/proc/thread-self/ns/net")
 	must(t, err)
 	t.Cleanup(ns.Close)
-	w.host = &node{name: "host", ns: ns, v4: w.v4(1), v6: w.v6(1)}
+	w.host = &node{name: "host", dev: w.tag, ns: ns, v4: w.v4(1), v6: w.v6(1)}
 	w.address(w.bridge, w.host, nil)
 	w.bridge = link1(t, w.tag)
 	w.host.mac = w.bridge.Attrs().HardwareAddr
@@ -116,7 +118,7 @@ func process(t testing.TB) (pid int, start uint64) {
 func (w *world) node(name string) *node {
 	w.t.Helper()
 	w.nodes++
-	n := &node{name: name, v4: w.v4(w.nodes), v6: w.v6(w.nodes), device: fmt.Sprintf("%sv%d", w.tag, w.nodes)}
+	n := &node{name: name, dev: "eth0", v4: w.v4(w.nodes), v6: w.v6(w.nodes), device: fmt.Sprintf("%sv%d", w.tag, w.nodes)}
 	n.pid, n.start = process(w.t)
 	ns, err := netns.Of(n.pid, n.start)
 	must(w.t, err)
@@ -130,6 +132,10 @@ func (w *world) node(name string) *node {
 		w.address(l, n, w.host)
 		return netlink.LinkSetUp(lo)
 	}))
+	// The kernel lets a bridge's port forward some time after it has a carrier.
+	isolatetest.Until(w.t, n.device+" to be up", func() bool {
+		return link1(w.t, n.device).Attrs().OperState == netlink.OperUp && ping(n, w.host.v4) == nil && ping(n, w.host.v6) == nil
+	})
 	return n
 }
 
@@ -272,3 +278,12 @@ func ruleset(t testing.TB) string {
 }
 
 var errNothing = errors.New("nothing came")
+
+// as24 and as64 put an address into another network of the test's.
+func as24(a netip.Addr, n byte) netip.Addr { b := a.As4(); b[1] = n; return netip.AddrFrom4(b) }
+
+func as64(a netip.Addr, n byte) netip.Addr { b := a.As16(); b[1] = n; return netip.AddrFrom16(b) }
+
+func enableIPv6(device string) {
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("0"), 0)
+}
