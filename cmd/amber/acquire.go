@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,8 +46,12 @@ type acquirer struct {
 	caseID string
 	key    func() ssh.Signer // may be waited for; nothing is logged before
 	frozen func(ref string) *record.Frozen
-	warn   func(string)
-	log    func(custody.Entry)
+
+	only     []string // the collectors to run; nil for all
+	recorded func()   // called when the sockets are recorded
+	describe func(container.Container) container.Describer
+	warn     func(string)
+	log      func(custody.Entry)
 }
 
 // bundleResult is a bundle as respond and collect print it.
@@ -125,12 +130,31 @@ func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	return a.seal(w, b, t, acq, report)
 }
 
-func (a *acquirer) collectors(t container.Container) []collect.Collector {
-	describer, _ := a.rts.of(t).(container.Describer)
-	return all.Collectors(all.Options{
+func (a *acquirer) collectors(t container.Container) (list []collect.Collector) {
+	for _, col := range all.Collectors(all.Options{
 		Filesystem: filesystem.Options{Full: a.c.Bool("full"), Volumes: a.c.Bool("volumes")},
-		Metadata:   metadata.Options{Describer: describer},
-	})
+		Metadata:   metadata.Options{Describer: a.describe(t)},
+	}) {
+		switch {
+		case a.only != nil && !slices.Contains(a.only, col.Name()):
+		case col.Volatility() == collect.Network:
+			list = append(list, followed{col, a.recorded})
+		default:
+			list = append(list, col)
+		}
+	}
+	return list
+}
+
+// followed is a collector after which something else is done.
+type followed struct {
+	collect.Collector
+	then func()
+}
+
+func (f followed) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
+	defer f.then()
+	return f.Collector.Collect(ctx, c, sink)
 }
 
 func nameOf(t container.Container) string {

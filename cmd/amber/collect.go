@@ -33,6 +33,7 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	r.introduce(func() {})
+	r.cut.Do(func() {}) // there is nothing to cut off
 	a := r.acquirer()
 	for _, t := range r.named {
 		r.result.Left = string(t.State)
@@ -47,6 +48,6 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 		}
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
-	<-r.introduced
+	r.settle()
 	return r.finish()
 }

@@ -19,7 +19,6 @@ import (
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 	"amber/isolate"
-	"amber/isolate/freeze"
 )
 
 func isolateCommand() *cli.Command {
@@ -29,8 +28,7 @@ func isolateCommand() *cli.Command {
 		ArgsUsage: "TARGET",
 		Flags: join([]cli.Flag{
 			caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
-			&cli.StringFlag{Name: "method", Value: freeze.Name, Usage: "freeze"},
-		}, freezeFlags(), runtimeFlags()),
+		}, measureFlags(), freezeFlags(), runtimeFlags()),
 		Action:       action(1, 1, "TARGET, or one of its commands: list, verify, release", isolateTarget),
 		BashComplete: completeTargets,
 		Subcommands: []*cli.Command{
@@ -41,6 +39,7 @@ func isolateCommand() *cli.Command {
 				Flags: join([]cli.Flag{
 					caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "release all that the case, or this host, holds"},
+					&cli.BoolFlag{Name: "rejoin", Usage: "put a pod's former labels back: its owner may delete it as surplus"},
 				}, freezeFlags(), runtimeFlags()),
 				Action: action(0, -1, "[TARGET...] or --all", isolateRelease),
 			},
@@ -49,29 +48,21 @@ func isolateCommand() *cli.Command {
 }
 
 func isolateTarget(c *cli.Context, asJSON bool) error {
-	if m := c.String("method"); m != freeze.Name {
-		return usagef("--method %q: want %s", m, freeze.Name)
-	}
 	r, err := newResponse(c, asJSON)
 	if err != nil || c.Bool("plan") {
 		return err
 	}
 	defer r.close()
-	if _, err := r.take(); err != nil {
+	if err := r.take(); err != nil {
 		return err
 	}
-	r.cs.Tool, r.cs.Signer = tool(), quietSigner()
-	r.logHold()
-	r.result.Next = r.next()
-	if asJSON {
-		err = emit(r.out, r.result)
+	r.introduce(r.logHold)
+	if len(r.rest) == 0 {
+		r.settle()
 	} else {
-		r.print()
+		r.collect()
 	}
-	if err == nil && len(r.result.Warnings) > 0 {
-		return outcome{exitMisses, ""}
-	}
-	return err
+	return r.finish()
 }
 
 // holdings finds what is held: of the case that is named, or of this host.
@@ -159,13 +150,14 @@ func isolateVerify(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	m, closeAll, err := anyMethod(c)
-	if err != nil {
-		return err
-	}
-	defer closeAll()
+	rts := anyRuntimes(c)
+	defer rts.close()
 	checks := []isolate.Check{}
 	for _, e := range standing(entries) {
+		m, err := rts.method(c, e.Receipt.Plan.Method)
+		if err != nil {
+			return err
+		}
 		got, err := isolate.Verify(c.Context, e, m)
 		if err != nil {
 			return err
@@ -180,7 +172,10 @@ func printChecks(checks []isolate.Check, asJSON bool) error {
 	var rows [][]string
 	for _, k := range checks {
 		word := "ok"
-		if !k.OK {
+		switch {
+		case k.Empty:
+			word = "empty"
+		case !k.OK:
 			word = "FAILED"
 			failed++
 		}
@@ -198,16 +193,15 @@ func printChecks(checks []isolate.Check, asJSON bool) error {
 	return err
 }
 
-// anyMethod gives the freeze method even where no runtime is found: what was
-// frozen can then be thawed by its cgroup.
-func anyMethod(c *cli.Context) (*freeze.Method, func(), error) {
+// anyRuntimes gives the runtimes even where none is found: what was frozen can
+// then be thawed by its cgroup.
+func anyRuntimes(c *cli.Context) *runtimes {
 	rts, err := openRuntimes(c, "")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "amber: "+safeLines(err.Error()))
-		rts = &runtimes{}
+		rts = newRuntimes(c)
 	}
-	m, err := rts.freezeMethod(c)
-	return m, rts.close, err
+	return rts
 }
 
 func isolateRelease(c *cli.Context, asJSON bool) error {
@@ -223,12 +217,9 @@ func isolateRelease(c *cli.Context, asJSON bool) error {
 			return err
 		}
 	}
-	m, closeAll, err := anyMethod(c)
-	if err != nil {
-		return err
-	}
-	defer closeAll()
-	done, err := release(c.Context, m, entries)
+	rts := anyRuntimes(c)
+	defer rts.close()
+	done, err := rts.release(c.Context, c, entries)
 	for _, e := range done {
 		logRelease(c, e)
 	}
@@ -331,14 +322,9 @@ func printReleased(done []isolate.Entry) {
 	}
 }
 
-// release undoes entries with the one method there is.
-func release(ctx context.Context, m *freeze.Method, entries []isolate.Entry) ([]isolate.Entry, error) {
-	return isolate.Release(ctx, entries, func(name string) (isolate.Method, error) {
-		if name != freeze.Name {
-			return nil, fmt.Errorf("this amber does not know the method %q", name)
-		}
-		return m, nil
-	})
+// release undoes entries, each by its own method.
+func (r *runtimes) release(ctx context.Context, c *cli.Context, entries []isolate.Entry) ([]isolate.Entry, error) {
+	return isolate.Release(ctx, entries, func(name string) (isolate.Method, error) { return r.method(c, name) })
 }
 
 // logRelease enters a release into the custody log of its case, if that is

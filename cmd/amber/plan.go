@@ -13,13 +13,37 @@ import (
 
 // respondPlan is what respond --plan prints.
 type respondPlan struct {
-	Target  string       `json:"target"`
-	Freeze  isolate.Plan `json:"freeze"`
-	Collect []string     `json:"collect"` // targets, a bundle each
-	Case    string       `json:"case"`
-	Room    room.Room    `json:"room"`
-	Then    string       `json:"then"`
-	Refused bool         `json:"refused"`
+	Target string       `json:"target"`
+	Freeze isolate.Plan `json:"freeze"`
+	// Measures are those beside the freeze.
+	Measures []plannedMeasure `json:"measures,omitempty"`
+	Collect  []string         `json:"collect"` // targets, a bundle each
+	Case     string           `json:"case"`
+	Room     room.Room        `json:"room"`
+	Then     string           `json:"then"`
+	Refused  bool             `json:"refused"`
+}
+
+// plannedMeasure is a plan, or why there is none.
+type plannedMeasure struct {
+	isolate.Plan
+	Not []string `json:"not_taken,omitempty"`
+}
+
+func (r *response) planRest() (list []plannedMeasure) {
+	for _, name := range r.rest {
+		m, _ := r.planMeasure(name)
+		p := plannedMeasure{Plan: m.plan}
+		p.Method, p.Critical = m.Method, nil // judged with the freeze
+		if m.State != planned {
+			p.Not = m.Notes
+			if m.Error != "" {
+				p.Not = append(p.Not, m.Error)
+			}
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 func (r *response) printPlan(asJSON bool) error {
@@ -29,9 +53,10 @@ func (r *response) printPlan(asJSON bool) error {
 			p.Collect = append(p.Collect, t.Ref())
 		}
 	}
-	if len(r.plan.Steps) == 0 { // collect, which freezes nothing
-		p.Then = "leave it as it is"
+	if !r.freezes {
+		p.Freeze.Steps, p.Then = nil, "leave it as it is"
 	}
+	p.Measures = r.planRest()
 	if r.c.Bool("resume") {
 		p.Then = "let it run again"
 	}
@@ -67,6 +92,14 @@ func (r *response) planCase() string {
 func (p respondPlan) print(w io.Writer, streamed bool) {
 	fmt.Fprintf(w, "plan for %s; nothing is touched now\n", safeLines(p.Target))
 	printSteps(w, p.Freeze)
+	for _, m := range p.Measures {
+		for _, why := range m.Not {
+			fmt.Fprintf(w, "  %-8s not taken: %s\n", m.Method, safetext.Line(why))
+		}
+		if len(m.Not) == 0 {
+			printSteps(w, m.Plan)
+		}
+	}
 	if len(p.Collect) > 0 {
 		p.printCollection(w, streamed)
 	}

@@ -22,24 +22,28 @@ import (
 	"amber/evidence/durable"
 	"amber/evidence/record"
 	"amber/isolate"
+	"amber/isolate/allow"
 	"amber/isolate/freeze"
+	"amber/isolate/reach"
 )
 
 func respondCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "respond",
-		Usage:     "the playbook: freeze, collect, seal, verify, and say what to do next",
+		Usage:     "the playbook: freeze, quarantine, collect, seal, verify, and say what to do next",
 		ArgsUsage: "TARGET",
-		Description: "Freezes the target (all containers of a pod together), collects its evidence\n" +
-			"while it stands still, seals a bundle in the case, and verifies it. The target is\n" +
-			"left frozen unless --resume or --kill is given; amber isolate release undoes it.",
+		Description: "Freezes the target (all containers of a pod together), records its sockets, cuts\n" +
+			"its network at the node, answers a pod's probes in its place, shields it in the\n" +
+			"cluster, collects its evidence, seals a bundle in the case, and verifies it. The\n" +
+			"target is left so unless --resume or --kill is given; amber isolate release undoes\n" +
+			"all of it.",
 		Flags: join(
 			[]cli.Flag{
 				caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
-				&cli.BoolFlag{Name: "resume", Usage: "let the target run again when the bundle is sealed"},
+				&cli.BoolFlag{Name: "resume", Usage: "undo all measures when the bundle is sealed"},
 				&cli.BoolFlag{Name: "kill", Usage: "kill the target when the bundle is sealed"},
 			},
-			freezeFlags(), collectFlags(), runtimeFlags()),
+			measureFlags(), freezeFlags(), collectFlags(), runtimeFlags()),
 		Action:       action(1, 1, "TARGET", respond),
 		BashComplete: completeTargets,
 	}
@@ -78,14 +82,25 @@ func freezeFlags() []cli.Flag {
 
 // response is one run of the playbook.
 type response struct {
-	c      *cli.Context
-	json   bool
-	rts    *runtimes
-	named  []container.Container // what is collected
-	hold   isolate.Target        // what is frozen
-	method *freeze.Method
-	plan   isolate.Plan
-	cs     *casedir.Case
+	c     *cli.Context
+	json  bool
+	rts   *runtimes
+	named []container.Container // what is collected
+	hold  isolate.Target        // what is isolated
+
+	freezes bool         // the freeze is one of the measures
+	rest    []string     // the measures beside it
+	allow   []allow.Rule // what stays open
+	reach   []reach.Attempt
+	method  *freeze.Method
+	plan    isolate.Plan    // of the freeze; made also where that is not asked for, to see what stands on the target
+	entry   isolate.Entry   // of the freeze
+	taken   []isolate.Entry // of all measures that hold
+	only    []string        // the collectors to run; nil for all
+	cut     sync.Once       // quarantine
+	pod     podRecord
+
+	cs *casedir.Case
 	// opening opens the case, or waits until it is; created is set where it
 	// did not exist.
 	opening func() error
@@ -95,7 +110,8 @@ type response struct {
 	unsynced durable.Batch
 	caseID   string
 
-	introduced chan struct{} // see introduce
+	introduced chan struct{}   // see introduce
+	unlogged   []custody.Entry // until then
 	signer     ssh.Signer
 
 	mu     sync.Mutex // of the result, while introduce goes on
@@ -110,24 +126,26 @@ func respond(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer r.close()
-	entry, err := r.take()
-	if err != nil {
+	if err := r.take(); err != nil {
 		return err
 	}
 	r.introduce(r.logHold)
-	r.collect(entry)
-	<-r.introduced
-	r.end(entry)
+	r.collect()
+	r.end()
 	return r.finish()
 }
 
 // take asks, opens the case, and freezes.
-func (r *response) take() (isolate.Entry, error) {
+func (r *response) take() error {
 	if err := r.confirm(); err != nil {
-		return isolate.Entry{}, err
+		return err
 	}
 	if err := r.opening(); err != nil {
-		return isolate.Entry{}, err
+		return err
+	}
+	if !r.freezes {
+		r.result.Left = string(r.hold.Containers[0].State)
+		return nil
 	}
 	return r.freeze()
 }
@@ -153,6 +171,12 @@ func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 		return nil, usagef("--resume and --kill exclude each other")
 	}
 	return begin(c, asJSON, func(r *response) error {
+		if c.Command.Name == "isolate" {
+			r.only = []string{"network", "metadata"} // what the measures change
+		}
+		if err := r.options(); err != nil {
+			return err
+		}
 		forget := r.meanwhile()
 		err := r.planFreeze()
 		if err != nil {
@@ -160,6 +184,21 @@ func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 		}
 		return err
 	})
+}
+
+// options reads the flags of the measures.
+func (r *response) options() error {
+	names, err := chosen(r.c)
+	if err != nil {
+		return err
+	}
+	r.freezes = slices.Contains(names, freeze.Name)
+	r.rest = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == freeze.Name })
+	if r.allow, err = rules(r.c); err != nil {
+		return err
+	}
+	r.reach, err = attempts(r.c)
+	return err
 }
 
 // begin finds the target and lets plan look at it; nothing is touched. With
@@ -210,7 +249,7 @@ func (r *response) planFreeze() (err error) {
 	if len(r.plan.Critical) > 0 && !r.plan.Forced && !r.c.Bool("plan") {
 		return &isolate.RefusedError{Target: r.plan.Target, Reasons: r.plan.Critical}
 	}
-	if r.c.Bool("plan") {
+	if r.c.Bool("plan") || !r.freezes {
 		return nil
 	}
 	return r.checkHeld()
@@ -257,7 +296,11 @@ func (r *response) confirm() error {
 	if r.c.Bool("yes") {
 		return nil
 	}
-	return ask(fmt.Sprintf("Freeze %s (%s)?", r.plan.Target, countText(len(r.hold.Containers), "container")))
+	what := "Quarantine"
+	if r.freezes {
+		what = "Freeze"
+	}
+	return ask(fmt.Sprintf("%s %s (%s)?", what, r.plan.Target, countText(len(r.hold.Containers), "container")))
 }
 
 func ask(question string) error {
@@ -293,28 +336,27 @@ func (r *response) openCase() error {
 
 // freeze applies the plan. An error that leaves something frozen is a warning:
 // what stands still is collected.
-func (r *response) freeze() (isolate.Entry, error) {
+func (r *response) freeze() error {
 	entry, err := isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), r.method, r.plan)
 	if err != nil && entry.State != isolate.Held {
-		return entry, err
+		return err
 	}
 	if err != nil {
 		r.warn(err.Error())
 	}
-	now := time.Now().UTC()
+	r.entry, r.taken = entry, append(r.taken, entry)
+	at := time.Now().UTC()
 	r.result.Left = "frozen"
-	r.result.Frozen = &frozenResult{Journal: entry.File, Containers: r.plan.Refs, At: now, AfterMS: sinceStart(now)}
+	r.result.Frozen = &frozenResult{Journal: entry.File, Containers: r.plan.Refs, At: at, AfterMS: sinceStart(at)}
 	checks, err := isolate.Verify(r.c.Context, entry, r.method)
 	if err != nil {
 		r.warn(err.Error())
 	}
 	r.result.Frozen.Checks = checks
-	for _, k := range checks {
-		if !k.OK {
-			r.warn(k.Name + ": " + k.Got)
-		}
+	for _, text := range failures(checks) {
+		r.warn(text)
 	}
-	return entry, nil
+	return nil
 }
 
 func (r *response) warn(text string) {
@@ -347,12 +389,15 @@ func (r *response) introduce(first func()) {
 
 // key is the signer, which may be waited for; nil where there is none.
 func (r *response) key() ssh.Signer {
-	<-r.introduced
+	r.settle()
 	return r.signer
 }
 
 // logHold enters that the target was frozen.
 func (r *response) logHold() {
+	if !r.freezes {
+		return
+	}
 	r.mu.Lock()
 	warnings := slices.Clone(r.result.Warnings)
 	r.mu.Unlock()
@@ -374,13 +419,48 @@ func (r *response) log(e custody.Entry) {
 	r.result.Custody = &receipt
 }
 
-func (r *response) acquirer() acquirer {
-	return acquirer{c: r.c, rts: r.rts, cs: r.cs, caseID: r.caseID, key: r.key, warn: r.warn, log: r.log}
+// logLater enters an act when there is a key to sign with: nothing waits for
+// that while the target is being cut off.
+func (r *response) logLater(e custody.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unlogged = append(r.unlogged, e)
 }
 
-func (r *response) collect(entry isolate.Entry) {
+// settle waits for the key and enters what was put off.
+func (r *response) settle() {
+	<-r.introduced
+	r.mu.Lock()
+	entries := r.unlogged
+	r.unlogged = nil
+	r.mu.Unlock()
+	for _, e := range entries {
+		r.log(e)
+	}
+}
+
+func (r *response) acquirer() acquirer {
+	return acquirer{
+		c: r.c, rts: r.rts, cs: r.cs, caseID: r.caseID, key: r.key, warn: r.warn, log: r.log,
+		only: r.only, recorded: func() { r.cut.Do(r.quarantine) }, describe: r.describer,
+		frozen: func(ref string) *record.Frozen {
+			if r.result.Frozen == nil {
+				return nil
+			}
+			return frozenRecord(r.entry, ref, r.result.Frozen.At)
+		},
+	}
+}
+
+// cutLimit is how long the recording of the sockets may put the quarantine off.
+const cutLimit = 5 * time.Second
+
+// collect makes a bundle of each container that was named. When the first has
+// its sockets recorded, the target is cut off.
+func (r *response) collect() {
+	late := time.AfterFunc(cutLimit, func() { r.cut.Do(r.quarantine) })
+	defer late.Stop()
 	a := r.acquirer()
-	a.frozen = func(ref string) *record.Frozen { return frozenRecord(entry, ref, r.result.Frozen.At) }
 	for _, t := range r.named {
 		b, err := a.bundle(t)
 		if err != nil {
@@ -389,29 +469,31 @@ func (r *response) collect(entry isolate.Entry) {
 		}
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
+	r.cut.Do(r.quarantine) // where no bundle came that far
+	r.settle()
 }
 
 // end leaves the target as the user wants it. A bundle that could not be made,
 // or was interrupted, leaves it frozen: what was not kept must not be lost.
-func (r *response) end(entry isolate.Entry) {
-	r.result.Frozen.Millis = time.Since(r.result.Frozen.At).Milliseconds()
+func (r *response) end() {
+	if f := r.result.Frozen; f != nil {
+		f.Millis = time.Since(f.At).Milliseconds()
+	}
 	switch {
 	case !r.c.Bool("resume") && !r.c.Bool("kill"):
 		return
 	case r.failed():
-		r.warn("the evidence is not safe: the target is left frozen")
+		r.warn("the evidence is not safe: the target is left " + r.result.Left)
 		return
 	case r.c.Context.Err() != nil:
-		r.warn("the collection was interrupted: the target is left frozen")
+		r.warn("the collection was interrupted: the target is left " + r.result.Left)
 		return
 	}
 	ctx := context.WithoutCancel(r.c.Context)
-	if r.c.Bool("kill") {
-		if !r.kill(ctx) {
-			return
-		}
+	if r.c.Bool("kill") && !r.kill(ctx) {
+		return
 	}
-	if _, err := release(ctx, r.method, []isolate.Entry{entry}); err != nil {
+	if _, err := r.rts.release(ctx, r.c, r.taken); err != nil {
 		r.warn("releasing: " + err.Error())
 		return
 	}
@@ -440,7 +522,12 @@ func (r *response) kill(ctx context.Context) bool {
 	return ok
 }
 
+// failed reports whether evidence was wanted that is not safe. What isolate
+// records beside holding the target is not worth its failure.
 func (r *response) failed() bool {
+	if r.only != nil {
+		return false
+	}
 	for _, b := range r.result.Bundles {
 		if b.Error != "" || b.State == evidence.Incomplete {
 			return true

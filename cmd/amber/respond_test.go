@@ -34,7 +34,9 @@ func TestInterruptedIsLeftFrozen(t *testing.T) {
 		if interrupted {
 			cancel()
 		}
-		r.end(isolate.Entry{State: isolate.Released, File: cs.Dir() + "/journal"})
+		r.rts = newRuntimes(r.c)
+		r.taken = []isolate.Entry{{State: isolate.Released, File: cs.Dir() + "/journal"}}
+		r.end()
 		cancel()
 		want := map[bool]string{true: "frozen", false: "killed"}[interrupted]
 		if r.result.Left != want {

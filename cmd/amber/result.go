@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
-	"amber/container"
 	"amber/evidence"
 	"amber/evidence/custody"
 	"amber/isolate"
+	"amber/isolate/probes"
 )
 
 // respondResult is what respond prints.
@@ -15,6 +16,7 @@ type respondResult struct {
 	Case     string           `json:"case"`
 	Target   string           `json:"target"`
 	Frozen   *frozenResult    `json:"frozen,omitempty"`
+	Measures []measureResult  `json:"measures,omitempty"` // beside the freeze
 	Bundles  []bundleResult   `json:"bundles"`
 	Left     string           `json:"left"` // frozen, running, killed: how the target was left
 	Custody  *custody.Receipt `json:"custody,omitempty"`
@@ -63,11 +65,11 @@ func (r *response) finish() error {
 func (r *response) next() []string {
 	dir := r.result.Case
 	var next []string
-	if r.result.Left == "frozen" {
-		next = append(next, "let it run again:      amber isolate release --case "+dir+" --all")
-		if hasPod(r.hold.Containers) {
-			next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
-		}
+	if len(r.taken) > 0 && r.result.Left != "running" && r.result.Left != "killed" {
+		next = append(next, "undo all of it:        amber isolate release --case "+dir+" --all", "see that it holds:     amber isolate verify --case "+dir)
+	}
+	if r.result.Left == "frozen" && podOf(r.hold.Containers) != nil && !r.holds(probes.Name) {
+		next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
 	}
 	for _, b := range r.result.Bundles {
 		if b.Streamed {
@@ -86,19 +88,18 @@ func (r *response) next() []string {
 	return next
 }
 
-func hasPod(list []container.Container) bool {
-	for _, c := range list {
-		if c.Pod != nil {
-			return true
-		}
-	}
-	return false
+// holds reports whether a measure was taken.
+func (r *response) holds(method string) bool {
+	return slices.ContainsFunc(r.taken, func(e isolate.Entry) bool { return e.Receipt.Plan.Method == method })
 }
 
 func (r *response) print() {
 	fmt.Fprintf(r.out, "case      %s\ntarget    %s: %s\n", safeLines(r.result.Case), safeLines(r.result.Target), r.result.Left)
 	if f := r.result.Frozen; f != nil {
 		fmt.Fprintf(r.out, "frozen    %s, %d ms after the start; stood still for %s\n", f.At.Format("2006-01-02T15:04:05.000Z"), f.AfterMS, time.Duration(f.Millis)*time.Millisecond)
+	}
+	for _, m := range r.result.Measures {
+		m.print(r.out)
 	}
 	for _, b := range r.result.Bundles {
 		b.print(r.out)

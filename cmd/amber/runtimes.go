@@ -13,6 +13,7 @@ import (
 	"amber/container"
 	"amber/container/containerd"
 	"amber/container/docker"
+	"amber/container/kube"
 	"amber/isolate"
 	"amber/isolate/critical"
 	"amber/isolate/freeze"
@@ -24,6 +25,8 @@ func runtimeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "containerd-address", EnvVars: []string{"AMBER_CONTAINERD_ADDRESS", "CONTAINERD_ADDRESS"}, Usage: "containerd's socket", Value: containerd.DefaultAddress},
 		&cli.StringFlag{Name: "containerd-state", EnvVars: []string{"AMBER_CONTAINERD_STATE"}, Usage: "containerd's state directory, for when containerd does not answer"},
+		&cli.StringFlag{Name: "kubeconfig", Usage: "how the cluster is reached; KUBECONFIG and the usual places otherwise"},
+		&cli.StringFlag{Name: "context", Usage: "the kubeconfig's context"},
 		&cli.StringFlag{Name: "docker-host", EnvVars: []string{"DOCKER_HOST"}, Usage: "Docker's socket or address", Value: "unix://" + dockerSocket},
 	}
 }
@@ -32,12 +35,13 @@ func runtimeFlags() []cli.Flag {
 type runtimes struct {
 	list    []container.Runtime
 	sockets []string
+	cluster func() (*kube.Cluster, error) // by what the command line names or the place has
 }
 
 // openRuntimes opens those that the scheme of a target concerns: all for "".
 // Opening makes no call: what is not there is noticed when it is asked.
 func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
-	r := &runtimes{}
+	r := newRuntimes(c)
 	dockerAnswers := func() bool { return false }
 	if host := c.String("docker-host"); scheme != "containerd" && scheme != "cri" && (c.IsSet("docker-host") || socketThere(host)) {
 		d, err := docker.New(c.Context, host)
@@ -59,6 +63,13 @@ func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 			c.String("containerd-address"), c.String("docker-host"))
 	}
 	return r, nil
+}
+
+// newRuntimes opens none.
+func newRuntimes(c *cli.Context) *runtimes {
+	return &runtimes{cluster: sync.OnceValues(func() (*kube.Cluster, error) {
+		return kube.New(kube.Options{Kubeconfig: c.String("kubeconfig"), Context: c.String("context")})
+	})}
 }
 
 func (r *runtimes) add(rt container.Runtime, socket string) {

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"amber/container"
+	"amber/evidence/custody"
+	"amber/isolate"
+	"amber/isolate/cgroupnet"
+	"amber/isolate/kube"
+	"amber/isolate/nft"
+)
+
+// measureResult is one measure beside the freeze, as respond and isolate print
+// it.
+type measureResult struct {
+	Method  string          `json:"method"`
+	State   string          `json:"state"`
+	Journal string          `json:"journal,omitempty"`
+	AfterMS int64           `json:"after_ms,omitempty"` // since the process started
+	Checks  []isolate.Check `json:"checks,omitempty"`
+	Notes   []string        `json:"notes,omitempty"` // what it cannot do, or cannot know
+	Error   string          `json:"error,omitempty"`
+
+	plan  isolate.Plan
+	entry isolate.Entry
+}
+
+// The states of a measure beside those of its journal.
+const (
+	notNeeded  = "not needed"
+	rolledBack = "rolled back"
+	planned    = "planned"
+)
+
+// quarantine takes the measures beside the freeze, one after the other. One
+// that fails keeps no other from being taken.
+func (r *response) quarantine() {
+	for _, name := range r.rest {
+		if name == kube.Name {
+			r.recordPod()
+		}
+		m := r.takeMeasure(name)
+		r.mu.Lock()
+		r.result.Measures = append(r.result.Measures, m)
+		r.mu.Unlock()
+		if m.Error != "" {
+			r.warn(m.Method + ": " + m.Error)
+		}
+		if m.State == string(isolate.Held) {
+			r.taken = append(r.taken, m.entry)
+		}
+		if m.entry.ID != "" && m.State != notNeeded {
+			r.logMeasure(m)
+		}
+	}
+}
+
+// takeMeasure plans one, applies it, and verifies it.
+func (r *response) takeMeasure(name string) measureResult {
+	m, method := r.planMeasure(name)
+	if m.State != planned {
+		return m
+	}
+	m.plan.Forced, m.plan.Critical = r.plan.Forced, nil // judged before the first measure
+	var err error
+	m.entry, err = isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), method, m.plan)
+	m.Journal, m.State, m.AfterMS = m.entry.File, string(m.entry.State), sinceStart(time.Now())
+	if err != nil {
+		m.Error = err.Error()
+	}
+	switch m.entry.State {
+	case isolate.Held:
+		r.prove(method, &m)
+	case isolate.Released: // there was nothing to change
+		m.State, m.AfterMS = notNeeded, 0
+		for _, s := range m.plan.Steps {
+			m.Notes = append(m.Notes, s.What)
+		}
+	}
+	return m
+}
+
+// planMeasure makes a measure's plan. Where nothing is to be done, or nothing
+// can be, it says so instead; that is an error where the measure was asked for
+// by its name.
+func (r *response) planMeasure(name string) (measureResult, isolate.Method) {
+	m := measureResult{Method: name, State: planned}
+	method, why, err := r.measure(name)
+	if method != nil {
+		m.Method = method.Name()
+		m.plan, err = method.Plan(r.c.Context, r.hold)
+	}
+	switch {
+	case err != nil && (method != nil || slices.Contains(r.c.StringSlice("method"), name)):
+		m.State, m.Error = string(isolate.Failed), err.Error()
+	case err != nil:
+		m.State, m.Notes = notNeeded, []string{err.Error()}
+	case method == nil:
+		m.State, m.Notes = notNeeded, []string{why}
+	case len(m.plan.Steps) == 0:
+		m.State, m.Notes = notNeeded, m.plan.Warnings
+	default:
+		m.Notes = m.plan.Warnings
+	}
+	return m, method
+}
+
+// prove verifies a measure that was taken. A network cut that does not hold is
+// rolled back, because it would be relied on, unless the user wants it as it is.
+func (r *response) prove(method isolate.Method, m *measureResult) {
+	checks, err := isolate.Verify(r.c.Context, m.entry, method)
+	m.Checks = checks
+	wrong := failures(checks)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	m.fail("IT DOES NOT HOLD: " + strings.Join(wrong, "; "))
+	if r.c.Bool("keep-going") || m.Method != nft.Name && m.Method != cgroupnet.Name {
+		return
+	}
+	_, err = isolate.Release(context.WithoutCancel(r.c.Context), []isolate.Entry{m.entry},
+		func(string) (isolate.Method, error) { return method, nil })
+	if err != nil {
+		m.fail("it could not be rolled back: " + err.Error())
+		return
+	}
+	m.State = rolledBack
+	m.fail("it was rolled back; --keep-going leaves it")
+}
+
+func (m *measureResult) fail(text string) {
+	if m.Error != "" {
+		text = m.Error + "; " + text
+	}
+	m.Error = text
+}
+
+// failures words the checks that are not as they must be.
+func failures(checks []isolate.Check) (list []string) {
+	for _, k := range checks {
+		if k.Failed() {
+			list = append(list, k.Name+": "+k.Got)
+		}
+	}
+	return list
+}
+
+// recordPod keeps what the cluster says of the pod, before it is changed.
+func (r *response) recordPod() {
+	pod := podOf(r.hold.Containers)
+	cluster, err := r.rts.cluster()
+	if pod == nil || err != nil {
+		return
+	}
+	r.pod.docs, r.pod.misses, err = cluster.Record(r.c.Context, pod.Namespace, pod.Name)
+	if err != nil {
+		r.warn("what the cluster says of the pod is not recorded: " + err.Error())
+	}
+}
+
+// podRecord is what the cluster said of the pod.
+type podRecord struct {
+	docs   []container.Document
+	misses map[string]string
+}
+
+// describer is what tells of a container: its runtime, and the cluster.
+func (r *response) describer(c container.Container) container.Describer {
+	runtime, _ := r.rts.of(c).(container.Describer)
+	return describer{runtime, &r.pod}
+}
+
+type describer struct {
+	container.Describer
+	pod *podRecord
+}
+
+func (d describer) Describe(ctx context.Context, c container.Container) (docs []container.Document, misses map[string]string, err error) {
+	misses = map[string]string{}
+	if d.Describer != nil {
+		docs, misses, err = d.Describer.Describe(ctx, c)
+	}
+	if d.pod.misses != nil {
+		misses = maps.Clone(misses)
+		maps.Copy(misses, d.pod.misses)
+	}
+	return append(docs, d.pod.docs...), misses, err
+}
+
+func (r *response) logMeasure(m measureResult) {
+	e := custody.Entry{
+		Action: "isolate", Result: m.Method + ": " + m.State, Reason: r.c.String("reason"), Authority: r.c.String("authority"),
+		Alterations: []string{m.Method + " on " + strings.Join(m.plan.Refs, ", ")},
+	}
+	if m.Error != "" {
+		e.Errors = []string{m.Error}
+	}
+	r.logLater(e)
+}
+
+// print prints a measure in a line, and what it does not do below it.
+func (m measureResult) print(w io.Writer) {
+	fmt.Fprintf(w, "%-9s %s", m.Method, m.State)
+	if m.AfterMS > 0 {
+		fmt.Fprintf(w, ", %d ms after the start", m.AfterMS)
+	}
+	ok, empty := 0, 0
+	for _, k := range m.Checks {
+		switch {
+		case k.Empty:
+			empty++
+		case k.OK:
+			ok++
+		}
+	}
+	if len(m.Checks) > 0 {
+		fmt.Fprintf(w, "; %d of %s hold", ok, countText(len(m.Checks), "check"))
+	}
+	if empty > 0 {
+		fmt.Fprintf(w, ", %d prove nothing", empty)
+	}
+	fmt.Fprintln(w)
+	for _, n := range m.Notes {
+		fmt.Fprintf(w, "          note: %s\n", safeLines(n))
+	}
+}
