@@ -79,10 +79,7 @@ func (r *response) takeMeasure(name string) measureResult {
 	case isolate.Held:
 		r.prove(method, &m)
 	case isolate.Released: // there was nothing to change
-		m.State, m.AfterMS = notNeeded, 0
-		for _, s := range m.plan.Steps {
-			m.Notes = append(m.Notes, s.What)
-		}
+		m.State, m.AfterMS, m.Notes = notNeeded, 0, []string{m.plan.Steps[0].What}
 	}
 	return m
 }
@@ -210,6 +207,10 @@ func (r *response) logMeasure(m measureResult) {
 
 // print prints a measure in a line, and what it does not do below it.
 func (m measureResult) print(w io.Writer) {
+	if m.State == notNeeded {
+		fmt.Fprintf(w, "%-9s %s: %s\n", m.Method, m.State, safeLines(strings.Join(m.Notes, "; ")))
+		return
+	}
 	fmt.Fprintf(w, "%-9s %s", m.Method, m.State)
 	if m.AfterMS > 0 {
 		fmt.Fprintf(w, ", %d ms after the start", m.AfterMS)

@@ -20,6 +20,7 @@ import (
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
 	"amber/evidence/durable"
+	"amber/evidence/keys"
 	"amber/evidence/record"
 	"amber/isolate"
 	"amber/isolate/allow"
@@ -371,7 +372,11 @@ func (r *response) warn(text string) {
 // and then goes on beside the collection; r.introduced is closed at its end.
 // Without a key all goes on, unsigned.
 func (r *response) introduce(first func()) {
-	key := beginUnlock()
+	begin := beginUnlock
+	if r.only != nil { // what isolate records is not worth a question
+		begin = beginUnlockQuietly
+	}
+	key := begin()
 	r.introduced = make(chan struct{})
 	go func() {
 		defer close(r.introduced)
@@ -379,7 +384,7 @@ func (r *response) introduce(first func()) {
 		<-key.done
 		if r.signer = key.signer; key.err != nil {
 			r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", key.err))
-		} else if err := introduce(r.cs); err != nil {
+		} else if err := introduce(r.cs); err != nil && !errors.Is(err, keys.ErrNoKey) {
 			r.warn(err.Error())
 		}
 		r.cs.Signer = r.signer

@@ -43,7 +43,9 @@ func (r *response) finish() error {
 		code = exitMisses
 	}
 	for _, b := range r.result.Bundles {
-		code = max(code, b.exit())
+		if r.only == nil { // what isolate records beside is as it is
+			code = max(code, b.exit())
+		}
 	}
 	if r.failed() {
 		code = exitFailed
@@ -66,7 +68,8 @@ func (r *response) next() []string {
 	dir := r.result.Case
 	var next []string
 	if len(r.taken) > 0 && r.result.Left != "running" && r.result.Left != "killed" {
-		next = append(next, "undo all of it:        amber isolate release --case "+dir+" --all", "see that it holds:     amber isolate verify --case "+dir)
+		next = append(next, "let it run again:      amber isolate release --case "+dir+" --all   (undoes all measures)",
+			"see that it holds:     amber isolate verify --case "+dir)
 	}
 	if r.result.Left == "frozen" && podOf(r.hold.Containers) != nil && !r.holds(probes.Name) {
 		next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
@@ -96,7 +99,11 @@ func (r *response) holds(method string) bool {
 func (r *response) print() {
 	fmt.Fprintf(r.out, "case      %s\ntarget    %s: %s\n", safeLines(r.result.Case), safeLines(r.result.Target), r.result.Left)
 	if f := r.result.Frozen; f != nil {
-		fmt.Fprintf(r.out, "frozen    %s, %d ms after the start; stood still for %s\n", f.At.Format("2006-01-02T15:04:05.000Z"), f.AfterMS, time.Duration(f.Millis)*time.Millisecond)
+		fmt.Fprintf(r.out, "frozen    %s, %d ms after the start", f.At.Format("2006-01-02T15:04:05.000Z"), f.AfterMS)
+		if f.Millis > 0 { // isolate takes nothing to wait for
+			fmt.Fprintf(r.out, "; stood still for %s", time.Duration(f.Millis)*time.Millisecond)
+		}
+		fmt.Fprintln(r.out)
 	}
 	for _, m := range r.result.Measures {
 		m.print(r.out)

@@ -26,6 +26,17 @@ type unlocking struct {
 	err    error
 }
 
+// beginUnlockQuietly is beginUnlock where nobody is to be asked: a key whose
+// passphrase is not in the environment is no key.
+func beginUnlockQuietly() *unlocking {
+	u := &unlocking{done: make(chan struct{})}
+	go func() {
+		defer close(u.done)
+		u.signer = quietSigner()
+	}()
+	return u
+}
+
 // beginUnlock returns when nobody has to be asked any more. What is left, to
 // work the key out from its passphrase, is made to take a tenth of a second and
 // goes on beside the collection.
