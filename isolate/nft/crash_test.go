@@ -99,7 +99,7 @@ func (c crasher) release(t *testing.T, dir, at string) {
 	if _, err := isolate.Release(context.Background(), entries, func(string) (isolate.Method, error) { return New(Options{}), nil }); err != nil {
 		t.Fatalf("%s: %v", at, err)
 	}
-	if left := c.ours(t); len(left) > 0 || ping(c.pod, c.w.host.v4) != nil || ruleset(t) != c.before {
+	if left := c.ours(t); len(left) > 0 || ping(c.pod, c.w.host.v4) != nil || c.w.others() != c.before {
 		t.Fatalf("%s: after the release there are %v, or others' tables have changed", at, left)
 	}
 	if entries, err = isolate.Load(dir); err != nil {
@@ -118,7 +118,7 @@ func (c crasher) release(t *testing.T, dir, at string) {
 func TestCrash(t *testing.T) {
 	w := newWorld(t)
 	holdsDir(t)
-	c := crasher{bin: build(t), w: w, pod: w.node("pod"), before: ruleset(t)}
+	c := crasher{bin: build(t), w: w, pod: w.node("pod"), before: w.others()}
 	t.Run("apply", c.dieApplying)
 	t.Run("release", c.dieReleasing)
 }

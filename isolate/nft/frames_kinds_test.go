@@ -142,7 +142,7 @@ func TestFramesOfACutContainer(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.node("pod"), w.node("peer"), w.node("third")
 	out, in := none(outward(a, b)), none(inward(b, a))
-	before := ruleset(t)
+	before := w.others()
 	w.see("before", false, a, b, c, out)
 	w.see("before", false, b, a, c, in)
 	h := cut(t, a, Options{})
@@ -153,7 +153,7 @@ func TestFramesOfACutContainer(t *testing.T) {
 	h.release()
 	w.see("after", false, a, b, c, out)
 	w.see("after", false, b, a, c, in)
-	if ruleset(t) != before {
+	if w.others() != before {
 		t.Error("other tables are not as they were")
 	}
 }

@@ -22,13 +22,16 @@ const otherTries = 3
 // chains, rules, sets with their elements, objects and flowtables, in the
 // kernel's order, without handles, uses, counts, and what expires. It comes
 // with the generation that it is of.
-func others(s socket) (string, uint32, error) {
+func others(s socket) (string, uint32, error) { return digestOf(s, object.ours) }
+
+// digestOf is others of all objects but those that leave says of.
+func digestOf(s socket, leave func(object) bool) (string, uint32, error) {
 	for range otherTries {
 		before, err := s.generation()
 		if err != nil {
 			return "", 0, err
 		}
-		sum, err := s.others()
+		sum, err := s.digest(leave)
 		after, gerr := s.generation()
 		if gerr != nil {
 			return "", 0, gerr
@@ -41,7 +44,7 @@ func others(s socket) (string, uint32, error) {
 	return "", 0, errors.New("other tables changed again and again while they were read")
 }
 
-func (s socket) others() (string, error) {
+func (s socket) digest(leave func(object) bool) (string, error) {
 	h := sha256.New()
 	for _, kind := range []uint16{
 		unix.NFT_MSG_GETTABLE, unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_GETRULE,
@@ -55,7 +58,7 @@ func (s socket) others() (string, error) {
 			return "", fmt.Errorf("listing other tables: %w", err)
 		}
 		for _, o := range all {
-			if o.ours() {
+			if leave(o) {
 				continue
 			}
 			hashObject(h, o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -68,6 +70,7 @@ func newWorld(t testing.TB) *world {
 	w.address(w.bridge, w.host, nil)
 	w.bridge = link1(t, w.tag)
 	w.host.mac = w.bridge.Attrs().HardwareAddr
+	w.witness()
 	return w
 }
 
@@ -263,17 +266,30 @@ func rules(t testing.TB, texts ...string) []allow.Rule {
 	return rs
 }
 
-// ruleset is what nft says of all tables, without what counts.
-func ruleset(t testing.TB) string {
-	t.Helper()
-	h, err := netns.Open("/proc/thread-self/ns/net")
-	must(t, err)
-	defer h.Close()
-	s, err := dial(h.FD())
-	must(t, err)
+// witness makes a table that stands for everybody else's: rules, a set, a
+// counter. Others on this machine change theirs as they like.
+func (w *world) witness() {
+	w.t.Helper()
+	conn, err := nftables.New()
+	must(w.t, err)
+	at := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyNetdev, Name: w.tag})
+	w.t.Cleanup(func() { conn.DelTable(at); _ = conn.Flush() })
+	s := set{name: "some", addrs: []netip.Addr{w.v4(1), w.v4(2)}}
+	ch := baseChain("in", nftables.ChainHookIngress, w.tag, nftables.ChainPolicyAccept)
+	ch.rules = []rule{accept("one", member(network, 12, 4, "some")), accept("two")}
+	conn.DelTable(at)
+	must(w.t, table{family: nftables.TableFamilyNetdev, sets: []set{s}, chains: []chain{ch}}.add(conn, w.tag))
+	must(w.t, conn.Flush())
+}
+
+// others is the digest of the witness.
+func (w *world) others() string {
+	w.t.Helper()
+	s, err := dial(w.host.ns.FD())
+	must(w.t, err)
 	defer s.close()
-	sum, _, err := others(s)
-	must(t, err)
+	sum, _, err := digestOf(s, func(o object) bool { return o.table() != w.tag })
+	must(w.t, err)
 	return sum
 }
 
@@ -286,4 +302,35 @@ func as64(a netip.Addr, n byte) netip.Addr { b := a.As16(); b[1] = n; return net
 
 func enableIPv6(device string) {
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("0"), 0)
+}
+
+func unlink(t *testing.T, device string) {
+	t.Helper()
+	must(t, netlink.LinkDel(link1(t, device)))
+}
+
+// removeBy deletes the hold's table of some families, as somebody else would.
+func (h *hold) removeBy(t *testing.T, families ...string) {
+	t.Helper()
+	b, err := decode(h.e.Receipt.Steps[0])
+	must(t, err)
+	for _, f := range families {
+		nft(t, "delete", "table", f, b.Table)
+	}
+}
+
+// rewrite changes what the receipt says was before.
+func (h *hold) rewrite(t *testing.T, f func(*before)) {
+	t.Helper()
+	for i, s := range h.e.Receipt.Steps {
+		if s.Action != actionDrop {
+			continue
+		}
+		b, err := decode(s)
+		must(t, err)
+		f(&b)
+		s.Before, err = json.Marshal(b)
+		must(t, err)
+		h.e.Receipt.Steps[i] = s
+	}
 }
