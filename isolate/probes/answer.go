@@ -84,7 +84,7 @@ func names(list []probe) map[string][][]string {
 func (p probe) sent(r *http.Request, named map[string][][]string) bool {
 	for k, values := range named {
 		got := r.Header[k]
-		if k == "Host" {
+		if k == hostHeader {
 			got = []string{r.Host}
 		}
 		if !slices.ContainsFunc(values, func(v []string) bool { return slices.Equal(v, got) }) {

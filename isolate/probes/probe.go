@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +36,7 @@ type probe struct {
 	Via       string        `json:"via"`
 	Port      uint16        `json:"port,omitempty"`    // 0 where kubelet could not tell it either
 	Target    string        `json:"target,omitempty"`  // HTTP: the request target, path and query
-	Headers   http.Header   `json:"headers,omitempty"` // HTTP: those of the pod's specification, Host among them
+	Headers   http.Header   `json:"headers,omitempty"` // HTTP: as they arrive, of those that the pod's specification names, Host among them
 	Service   string        `json:"service,omitempty"` // gRPC
 	Host      string        `json:"host,omitempty"`    // asked instead of the pod
 	Lasts     time.Duration `json:"lasts"`             // failureThreshold × periodSeconds
@@ -98,8 +97,8 @@ func (p *probe) ask(c corev1.Container, h corev1.ProbeHandler) {
 		if strings.EqualFold(string(h.HTTPGet.Scheme), viaHTTPS) {
 			p.Via = viaHTTPS
 		}
-		p.Port, p.Host, p.Target = portOf(c, h.HTTPGet.Port), h.HTTPGet.Host, target(h.HTTPGet.Path)
-		p.Headers = headers(h.HTTPGet.HTTPHeaders)
+		p.Port, p.Host = portOf(c, h.HTTPGet.Port), h.HTTPGet.Host
+		p.Target, p.Headers = arrives(h.HTTPGet)
 	case h.TCPSocket != nil:
 		p.Via, p.Port, p.Host = viaTCP, portOf(c, h.TCPSocket.Port), h.TCPSocket.Host
 	case h.GRPC != nil:
@@ -110,23 +109,6 @@ func (p *probe) ask(c corev1.Container, h corev1.ProbeHandler) {
 	default:
 		p.Via = viaExec
 	}
-}
-
-// unsent are headers that kubelet's HTTP client never sends as they are given.
-var unsent = []string{"Content-Length", "Transfer-Encoding", "Trailer"}
-
-// headers are a probe's own headers as they arrive: names in canonical form,
-// values trimmed, empty ones left out.
-func headers(list []corev1.HTTPHeader) http.Header {
-	h := http.Header{}
-	for _, kv := range list {
-		name := http.CanonicalHeaderKey(kv.Name)
-		value := strings.TrimSpace(strings.NewReplacer("\n", " ", "\r", " ").Replace(kv.Value))
-		if value != "" && !slices.Contains(unsent, name) {
-			h[name] = append(h[name], value)
-		}
-	}
-	return h
 }
 
 // portOf resolves a port's number or name within its container, 0 where there
@@ -149,20 +131,6 @@ func number(n int32) uint16 {
 		return 0
 	}
 	return uint16(n)
-}
-
-// target is the request target that kubelet makes of a probe's path: it parses
-// it, puts scheme and host in, writes it out and parses that again.
-func target(path string) string {
-	u, err := url.Parse(path)
-	if err != nil {
-		u = &url.URL{Path: path}
-	}
-	u.Scheme, u.Host = viaHTTP, "pod"
-	if u, err = url.Parse(u.String()); err != nil {
-		return path
-	}
-	return u.RequestURI()
 }
 
 // elsewhere reports whether the probe asks another host than the pod.

@@ -69,7 +69,7 @@ func (p probe) get(c net.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	req := &http.Request{Method: http.MethodGet, URL: target, Header: p.Headers.Clone(), Host: cmp.Or(p.Headers.Get("Host"), c.RemoteAddr().String()), Close: true}
+	req := &http.Request{Method: http.MethodGet, URL: target, Header: p.Headers.Clone(), Host: cmp.Or(p.Headers.Get(hostHeader), c.RemoteAddr().String()), Close: true}
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
