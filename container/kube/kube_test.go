@@ -111,7 +111,7 @@ func gone(t *testing.T, s *kubetest.Server) {
 }
 
 func podJSON(name, spec string) string {
-	return `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"` + name + `"},"spec":` + spec + `}`
+	return `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"` + name + `"},"spec":{"schedulerName":"nobody",` + spec[1:] + `}`
 }
 
 // risks: what a workstation tells of a pod, for specs that are worse and better.
@@ -193,7 +193,7 @@ func record(t *testing.T, s *kubetest.Server) {
 	if want := string(s.Do(t, http.MethodGet, kubetest.In(kubetest.Pods, ns, name), "")); names["kubernetes/pod.json"] != want {
 		t.Errorf("the pod is recorded as\n%s\nand is\n%s", names["kubernetes/pod.json"], want)
 	}
-	rs := s.Pod(t, ns, name).OwnerReferences[0].Name
+	rs := s.ReadPod(t, ns, name).OwnerReferences[0].Name
 	for _, want := range []string{
 		"owners/1-ReplicaSet-" + rs, "owners/2-Deployment-web", "node", "serviceaccount", "rbac/rolebindings/" + ns + ".its:own", "rbac/clusterroles/edit",
 		"rbac/rolebindings/" + ns + ".dangling", "rbac/clusterrolebindings/system:basic-user", "networkpolicies/web", "services/web", "poddisruptionbudgets/web", "events", "version",
@@ -217,13 +217,9 @@ func record(t *testing.T, s *kubetest.Server) {
 func restricted(t *testing.T, s *kubetest.Server) {
 	ns, node := s.Namespace(t), s.Node(t)
 	name := s.Web(t, ns, node, 1)[0]
-	c, err := kube.New(kube.Options{Kubeconfig: s.Account(t, kubetest.AnAccount, ns)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := s.Account(t, "onlooker", ns)
 	ctx := context.Background()
-	_, err = c.List(ctx)
+	_, err := c.List(ctx)
 	var lacking *kube.ForbiddenError
 	if !errors.As(err, &lacking) || lacking.Verb != "list" || lacking.Object.Resource != "pods" || !apierrors.IsForbidden(err) {
 		t.Errorf("without any right List says %v", err)
@@ -231,7 +227,7 @@ func restricted(t *testing.T, s *kubetest.Server) {
 	s.Do(t, http.MethodPost, kube.Object{Group: bindings, Version: "v1", Resource: "roles", Namespace: ns},
 		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"look"},"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get","list"]}]}`)
 	s.Do(t, http.MethodPost, kube.Object{Group: bindings, Version: "v1", Resource: "rolebindings", Namespace: ns},
-		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"look"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"look"},"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"`+kubetest.AnAccount+`"}]}`)
+		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"look"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"look"},"subjects":[{"kind":"ServiceAccount","name":"onlooker","namespace":"`+kubetest.UsersNamespace+`"}]}`)
 	s.Await(t, "the right to list", func() bool {
 		ok, err := c.May(ctx, "list", kubetest.In(kubetest.Pods, ns, ""))
 		return err == nil && ok
@@ -257,17 +253,17 @@ func restricted(t *testing.T, s *kubetest.Server) {
 		}
 	}
 	who, err := c.WhoAmI(ctx)
-	if who != kubetest.AnAccount || err != nil {
+	if who != "system:serviceaccount:"+kubetest.UsersNamespace+":onlooker" || err != nil {
 		t.Errorf("it is %q, %v", who, err)
 	}
 }
 
 func whoAmI(t *testing.T, s *kubetest.Server) {
 	who, err := s.API.WhoAmI(context.Background())
-	if who != "admin" || err != nil {
+	if who == "" || strings.HasPrefix(who, "system:serviceaccount:") || err != nil {
 		t.Errorf("it is %q, %v", who, err)
 	}
-	if got := s.API.Source(); got.From != s.Kubeconfig || got.User != "admin" || got.Server != s.Address {
+	if got := s.API.Source(); got.From != s.Kubeconfig || got.User != "amber-test" || got.Context != "amber-test" || strings.TrimSuffix(got.Server, "/") != s.Kubernetes.Server {
 		t.Errorf("the source is %+v", got)
 	}
 }

@@ -64,7 +64,7 @@ func conflict(t *testing.T, b bed) {
 	if err := kube.New(b.API, kube.Options{Rejoin: true}).Revert(context.Background(), r, func(isolate.Outcome) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	pod := b.Pod(t, b.ns, b.pod)
+	pod := b.ReadPod(t, b.ns, b.pod)
 	if pod.Labels["tier"] != "back" || pod.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] != "true" {
 		t.Errorf("after the release it has %v %v", pod.Labels, pod.Annotations)
 	}
@@ -81,7 +81,7 @@ func foreign(t *testing.T, b bed) {
 		{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: b.ns},
 		{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
 	} {
-		o.Name = "amber-hold-" + string(b.Pod(t, b.ns, b.pod).UID)
+		o.Name = "amber-hold-" + string(b.ReadPod(t, b.ns, b.pod).UID)
 		where := o
 		where.Name = ""
 		body := `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"` + o.Name + `"},"spec":{"podSelector":{"matchLabels":{"mine":"yes"}}}}`
@@ -279,7 +279,7 @@ func goneBefore(t *testing.T, b bed) {
 func goneSince(t *testing.T, b bed) {
 	m := kube.New(b.API, kube.Options{CaseID: caseID})
 	e := b.hold(t, m)
-	name := "amber-hold-" + string(b.Pod(t, b.ns, b.pod).UID)
+	name := "amber-hold-" + string(b.ReadPod(t, b.ns, b.pod).UID)
 	for _, r := range admission {
 		b.Do(t, http.MethodDelete, cluster.Object{Group: "admissionregistration.k8s.io", Version: "v1", Resource: r, Name: name}, "")
 	}
@@ -313,7 +313,7 @@ func notUnderstood(t *testing.T, b bed) {
 		t.Errorf("a container in no pod: %v", err)
 	}
 	before := b.fields(t)
-	pod := b.Pod(t, b.ns, b.pod)
+	pod := b.ReadPod(t, b.ns, b.pod)
 	nameless, err := json.Marshal(map[string]any{"pod": map[string]any{"uid": pod.UID}, "object": map[string]any{"version": "v1", "resource": "pods", "namespace": b.ns, "name": b.pod}, "uid": pod.UID})
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +364,7 @@ func badCase(t *testing.T, b bed) {
 func tampered(t *testing.T, b bed) {
 	m := kube.New(b.API, kube.Options{CaseID: caseID, NoCordon: true})
 	e := b.hold(t, m)
-	name := "amber-hold-" + string(b.Pod(t, b.ns, b.pod).UID)
+	name := "amber-hold-" + string(b.ReadPod(t, b.ns, b.pod).UID)
 	b.Do(t, http.MethodPatch, cluster.Object{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: b.ns, Name: name}, `{"spec":{"ingress":[{}]}}`)
 	b.Do(t, http.MethodDelete, cluster.Object{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicybindings", Name: name}, "")
 	b.Do(t, http.MethodPatch, kubetest.In(kubetest.Pods, b.ns, b.pod), `{"metadata":{"labels":{"app":"web","tier":"front"}}}`)

@@ -105,7 +105,7 @@ func release(t *testing.T, m *kube.Method, e isolate.Entry) isolate.Entry {
 // API server has it: to compare before and after.
 func (b bed) fields(t *testing.T) string {
 	t.Helper()
-	pod := b.Pod(t, b.ns, b.pod)
+	pod := b.ReadPod(t, b.ns, b.pod)
 	var node corev1.Node
 	if err := json.Unmarshal(b.Do(t, http.MethodGet, kubetest.In(kubetest.Nodes, "", b.node), ""), &node); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func (b bed) made(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, i := range items {
-			if strings.Contains(string(i), string(b.Pod(t, b.ns, b.pod).UID)) {
+			if strings.Contains(string(i), string(b.ReadPod(t, b.ns, b.pod).UID)) {
 				var m struct{ Metadata struct{ Name string } }
 				_ = json.Unmarshal(i, &m)
 				names = append(names, o.Resource+" "+m.Metadata.Name)
@@ -162,20 +162,41 @@ func check(t *testing.T, m *kube.Method, e isolate.Entry) {
 
 func TestMethod(t *testing.T) {
 	s := kubetest.Start(t)
-	for name, test := range map[string]func(*testing.T, bed){
-		"HoldAndRelease": holdAndRelease, "BlockImage": blockImage, "FreezeCredentials": freezeCredentials, "WholeAccount": wholeAccount,
-		"KeepLabels": keepLabels, "Rejoin": rejoin, "Conflict": conflict, "Foreign": foreign, "TwoCases": twoCases, "TwoAtOnce": twoAtOnce,
-		"TwoOnANode": twoOnANode, "Cordoned": cordoned, "ChangedSince": changedSince, "GoneBefore": goneBefore, "GoneSince": goneSince,
-		"NotUnderstood": notUnderstood, "SelectsAll": selectsAll, "BadCase": badCase, "Tampered": tampered, "Rights": rights,
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, bed)
+	}{
+		{"HoldAndRelease", holdAndRelease},
+		{"BlockImage", blockImage},
+		{"FreezeCredentials", freezeCredentials},
+		{"WholeAccount", wholeAccount},
+		{"KeepLabels", keepLabels},
+		{"Rejoin", rejoin},
+		{"Conflict", conflict},
+		{"Foreign", foreign},
+		{"TwoCases", twoCases},
+		{"TwoAtOnce", twoAtOnce},
+		{"TwoOnANode", twoOnANode},
+		{"Cordoned", cordoned},
+		{"ChangedSince", changedSince},
+		{"GoneBefore", goneBefore},
+		{"GoneSince", goneSince},
+		{"NotUnderstood", notUnderstood},
+		{"SelectsAll", selectsAll},
+		{"BadCase", badCase},
+		{"Tampered", tampered},
+		{"Rights", rights},
+		{"Unreachable", unreachable},
+		{"PoliciesOfCNIs", policiesOfCNIs}, // the last: from then on their kinds are served
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newBed(t, s)) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, newBed(t, s)) })
 	}
 }
 
 func holdAndRelease(t *testing.T, b bed) {
 	m := kube.New(b.API, kube.Options{CaseID: caseID, Allow: rules(t, "192.0.2.7:443/tcp")})
-	before, twin := b.fields(t), b.Pod(t, b.ns, b.other)
-	labels := b.Pod(t, b.ns, b.pod).Labels
+	before, twin := b.fields(t), b.ReadPod(t, b.ns, b.other)
+	labels := b.ReadPod(t, b.ns, b.pod).Labels
 	p := b.plan(t, m)
 	if got := b.fields(t); got != before {
 		t.Fatalf("the plan changed something:\n%s\n%s", before, got)
@@ -190,12 +211,12 @@ func holdAndRelease(t *testing.T, b bed) {
 	}
 	check(t, m, e)
 
-	pod := b.Pod(t, b.ns, b.pod)
+	pod := b.ReadPod(t, b.ns, b.pod)
 	if got := slices.Sorted(maps.Keys(pod.Labels)); !slices.Equal(got, []string{kube.LabelCase, kube.LabelHold, "team"}) {
 		t.Errorf("the pod's labels are %v", pod.Labels)
 	}
 	b.refuses(t)
-	if got := b.Pod(t, b.ns, b.other); got.ResourceVersion != twin.ResourceVersion {
+	if got := b.ReadPod(t, b.ns, b.other); got.ResourceVersion != twin.ResourceVersion {
 		t.Errorf("the replica was changed: %+v", got.ObjectMeta)
 	}
 	b.Await(t, "a replacement", func() bool { return len(b.PodList(t, b.ns)) == 3 })
@@ -232,7 +253,7 @@ func (b bed) refuses(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if b.Pod(t, b.ns, b.pod).DeletionTimestamp != nil {
+	if b.ReadPod(t, b.ns, b.pod).DeletionTimestamp != nil {
 		t.Error("the pod is being deleted")
 	}
 }

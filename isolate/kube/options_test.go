@@ -19,7 +19,7 @@ import (
 
 // pod is a bare pod's JSON.
 func pod(name, image string) string {
-	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q},"spec":{"containers":[{"name":"a","image":%q}]}}`, name, image)
+	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q},"spec":{"schedulerName":"nobody","containers":[{"name":"a","image":%q}]}}`, name, image)
 }
 
 // try creates something and gives the refusal.
@@ -102,16 +102,12 @@ func (b bed) merge(o cluster.Object, patch string) ([]byte, error) {
 func (b bed) token(t *testing.T, pod string) *cluster.Cluster {
 	t.Helper()
 	o := cluster.Object{Version: "v1", Resource: "serviceaccounts", Namespace: b.ns, Name: "default", Sub: "token"}
-	data := b.Do(t, http.MethodPost, o, fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":%q,"uid":%q}}}`, pod, b.Pod(t, b.ns, pod).UID))
+	data := b.Do(t, http.MethodPost, o, fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":%q,"uid":%q}}}`, pod, b.ReadPod(t, b.ns, pod).UID))
 	var answer struct{ Status struct{ Token string } }
 	if err := json.Unmarshal(data, &answer); err != nil {
 		t.Fatal(err)
 	}
-	c, err := cluster.New(cluster.Options{Kubeconfig: b.WithToken(t, pod, answer.Status.Token, b.ns)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return b.WithToken(t, answer.Status.Token)
 }
 
 // mayEdit lets the namespace's default account edit it.
@@ -172,9 +168,9 @@ func credentials(t *testing.T, b bed, whole bool) {
 
 func keepLabels(t *testing.T, b bed) {
 	m := kube.New(b.API, kube.Options{CaseID: caseID, KeepLabels: true, NoCordon: true})
-	before, labels := b.fields(t), b.Pod(t, b.ns, b.pod).Labels
+	before, labels := b.fields(t), b.ReadPod(t, b.ns, b.pod).Labels
 	e := b.hold(t, m)
-	held := b.Pod(t, b.ns, b.pod).Labels
+	held := b.ReadPod(t, b.ns, b.pod).Labels
 	for k, v := range labels {
 		if held[k] != v {
 			t.Errorf("the label %s is %q", k, held[k])
@@ -204,7 +200,7 @@ func keepLabels(t *testing.T, b bed) {
 }
 
 func rejoin(t *testing.T, b bed) {
-	labels := b.Pod(t, b.ns, b.pod).Labels
+	labels := b.ReadPod(t, b.ns, b.pod).Labels
 	e := b.hold(t, kube.New(b.API, kube.Options{CaseID: caseID}))
 	m := kube.New(b.API, kube.Options{Rejoin: true}) // as release makes it: all else is in the journal
 	says := strings.Join(m.RejoinPlan(e.Receipt), "\n")

@@ -59,8 +59,8 @@ func (b bed) grant(t *testing.T, r role) {
 	o.Name = ""
 	b.Do(t, http.MethodPost, o, string(body))
 	b.Do(t, http.MethodPost, cluster.Object{Group: rbacGroup, Version: "v1", Resource: "clusterrolebindings"}, fmt.Sprintf(
-		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":%[1]q},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%[1]q},"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":%[2]q}]}`,
-		r.Metadata["name"], kubetest.AnAccount))
+		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":%[1]q},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%[1]q},"subjects":[{"kind":"ServiceAccount","name":"responder","namespace":%[2]q}]}`,
+		r.Metadata["name"], kubetest.UsersNamespace))
 }
 
 // without is the role less one verb of one rule.
@@ -76,10 +76,7 @@ func (r role) without(rule, verb int) role {
 // rights: with the printed role all of it works, and with each verb less amber
 // says which one is missing, and has touched nothing.
 func rights(t *testing.T, b bed) {
-	api, err := cluster.New(cluster.Options{Kubeconfig: b.Account(t, kubetest.AnAccount, b.ns)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	api := b.Account(t, "responder", b.ns)
 	ctx := context.Background()
 	full := printed(t, kube.Respond)
 	full.Metadata = map[string]string{"name": kubetest.Random("responder")}

@@ -6,16 +6,13 @@ import (
 	"testing"
 
 	cluster "amber/container/kube"
-	"amber/container/kube/kubetest"
 	"amber/isolate"
 	"amber/isolate/kube"
 )
 
-// The API server goes away before any of the steps: what was not begun is
+// unreachable: the API server goes away before any of the steps: what was not begun is
 // said, what was is in the journal, and is undone when the server is back.
-func TestUnreachableHalfWay(t *testing.T) {
-	s := kubetest.Start(t)
-	b := newBed(t, s)
+func unreachable(t *testing.T, b bed) {
 	m := kube.New(b.API, kube.Options{CaseID: caseID, KeepLabels: true})
 	before := b.fields(t)
 	for at := range len(b.plan(t, m).Steps) {
@@ -23,7 +20,9 @@ func TestUnreachableHalfWay(t *testing.T) {
 		n := 0
 		r, err := m.Apply(context.Background(), p, journal{before: func(isolate.Step) {
 			if n++; n == at+1 {
-				s.StopAPI()
+				if err := b.Kill("kube-apiserver"); err != nil {
+					t.Error(err)
+				}
 			}
 		}})
 		if err == nil || !strings.Contains(err.Error(), "does not answer") || len(r.Steps) != at+1 {
@@ -39,7 +38,9 @@ func TestUnreachableHalfWay(t *testing.T) {
 		if err := m.Revert(context.Background(), r, nothing); err == nil || !strings.Contains(err.Error(), "does not answer") {
 			t.Errorf("released without a server: %v", err)
 		}
-		s.StartAPI(t)
+		if err := b.Restart("kube-apiserver"); err != nil {
+			t.Fatal(err)
+		}
 		if err := m.Revert(context.Background(), r, nothing); err != nil {
 			t.Errorf("released after step %d: %v", at+1, err)
 		}
@@ -69,14 +70,12 @@ func (b bed) policies(t *testing.T) string {
 	return all
 }
 
-// TestPolicies: the stronger policies are made where they are served, and only
+// policiesOfCNIs: the stronger policies are made where they are served, and only
 // there, in a form that a strict API server takes, and go with the release.
-func TestPolicies(t *testing.T) {
-	s := kubetest.Start(t)
-	b := newBed(t, s)
-	s.Serve(t, "cilium.io", "v2", "ciliumnetworkpolicies", "CiliumNetworkPolicy", true)
-	s.Serve(t, "crd.projectcalico.org", "v1", "networkpolicies", "NetworkPolicy", true)
-	s.Serve(t, "policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy", false)
+func policiesOfCNIs(t *testing.T, b bed) {
+	b.Serve(t, "cilium.io", "v2", "ciliumnetworkpolicies", "CiliumNetworkPolicy", true)
+	b.Serve(t, "crd.projectcalico.org", "v1", "networkpolicies", "NetworkPolicy", true)
+	b.Serve(t, "policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy", false)
 	m := kube.New(b.API, kube.Options{CaseID: caseID, Allow: rules(t, "192.0.2.7:443/tcp", "2001:db8::/64", "192.0.2.8/icmp", "192.0.2.9/udp")})
 	p := b.plan(t, m)
 	if n := len(p.Steps); n != 8 {
@@ -91,7 +90,7 @@ func TestPolicies(t *testing.T) {
 	}
 	check(t, m, e)
 	got := b.policies(t)
-	hold := b.Pod(t, b.ns, b.pod).Labels[kube.LabelHold]
+	hold := b.ReadPod(t, b.ns, b.pod).Labels[kube.LabelHold]
 	for _, want := range []string{
 		`"endpointSelector":{"matchLabels":{"quarantine.amber/hold":"` + hold + `"}}`, `{"cidr":"0.0.0.0/0","except":["192.0.2.7/32","192.0.2.8/32","192.0.2.9/32"]}`,
 		`"selector":"quarantine.amber/hold == '` + hold + `'"`, `"order":-1000000`, `"protocol":"ICMP"`, `"priority":0`,
@@ -104,7 +103,7 @@ func TestPolicies(t *testing.T) {
 	if got := b.policies(t); strings.Contains(got, "amber") {
 		t.Errorf("after the release: %s", got)
 	}
-	if docs, misses, err := s.API.Record(context.Background(), b.ns, b.pod); err != nil || len(misses) > 0 || !strings.Contains(names(docs), "policies/ciliumnetworkpolicies.cilium.io.json") {
+	if docs, misses, err := b.API.Record(context.Background(), b.ns, b.pod); err != nil || len(misses) > 0 || !strings.Contains(names(docs), "policies/ciliumnetworkpolicies.cilium.io.json") {
 		t.Errorf("recorded %s, misses %v, %v", names(docs), misses, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"amber/container/kube"
 )
@@ -44,7 +43,7 @@ func (s *Server) Namespace(t testing.TB) string {
 	return ns
 }
 
-// Node makes a node.
+// Node makes a node that no kubelet has registered.
 func (s *Server) Node(t testing.TB) string {
 	t.Helper()
 	name := Random("node")
@@ -61,19 +60,18 @@ const Image = "registry.example/shop/web:1.4"
 func (s *Server) Web(t testing.TB, ns, node string, n int) []string {
 	t.Helper()
 	s.Do(t, http.MethodPost, In(Deployments, ns, ""), fmt.Sprintf(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":%d,
-		"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web","tier":"front","team":"shop"}},"spec":{"terminationGracePeriodSeconds":0,
-		"containers":[{"name":"app","image":%q},{"name":"sidecar","image":"registry.example/mesh:2"}],"initContainers":[{"name":"setup","image":"registry.example/setup:1"}]}}}}`, n, Image))
+		"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web","tier":"front","team":"shop"}},"spec":{"terminationGracePeriodSeconds":0,"nodeName":%q,
+		"containers":[{"name":"app","image":%q},{"name":"sidecar","image":"registry.example/mesh:2"}],"initContainers":[{"name":"setup","image":"registry.example/setup:1"}]}}}}`, n, node, Image))
 	s.Do(t, http.MethodPost, In(Services, ns, ""), `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"selector":{"app":"web","tier":"front"},"ports":[{"port":80}]}}`)
 	s.Do(t, http.MethodPost, kube.Object{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets", Namespace: ns},
 		`{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"web"},"spec":{"minAvailable":0,"selector":{"matchLabels":{"app":"web"}}}}`)
 	s.Do(t, http.MethodPost, kube.Object{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: ns},
 		`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"web"},"spec":{"podSelector":{"matchLabels":{"tier":"front"}},"ingress":[{}],"policyTypes":["Ingress"]}}`)
-	return s.RunAll(t, ns, node, n)
+	return s.runAll(t, ns, n)
 }
 
-// RunAll waits for n pods of the namespace and does a kubelet's part for those
-// that do not run yet: a node, addresses, running containers.
-func (s *Server) RunAll(t testing.TB, ns, node string, n int) []string {
+// runAll waits for n pods of the namespace and does a kubelet's part.
+func (s *Server) runAll(t testing.TB, ns string, n int) []string {
 	t.Helper()
 	var names []string
 	s.Await(t, fmt.Sprintf("%d pods in %s", n, ns), func() bool {
@@ -86,7 +84,7 @@ func (s *Server) RunAll(t testing.TB, ns, node string, n int) []string {
 		return len(names) >= n
 	})
 	for _, name := range names {
-		s.Run(t, ns, name, node)
+		s.run(t, ns, name)
 	}
 	return names
 }
@@ -101,23 +99,17 @@ func (s *Server) PodList(t testing.TB, ns string) []corev1.Pod {
 	return list.Items
 }
 
-// Run binds a pod to a node and says that its containers run.
-func (s *Server) Run(t testing.TB, ns, name, node string) {
+// run says that a pod's containers run.
+func (s *Server) run(t testing.TB, ns, name string) {
 	t.Helper()
-	o := In(Pods, ns, name)
-	o.Sub = "binding"
-	_, err := s.API.Do(context.Background(), kube.Request{Method: http.MethodPost, Object: o, Body: fmt.Appendf(nil,
-		`{"apiVersion":"v1","kind":"Binding","metadata":{"name":%q},"target":{"kind":"Node","name":%q}}`, name, node)})
-	if err != nil && !apierrors.IsConflict(err) {
-		t.Fatal(err)
-	}
-	pod := s.Pod(t, ns, name)
+	pod := s.ReadPod(t, ns, name)
 	status := corev1.PodStatus{
 		Phase: corev1.PodRunning, PodIP: address(name), PodIPs: []corev1.PodIP{{IP: address(name)}}, HostIP: "192.0.2.1",
 		Conditions:            []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 		ContainerStatuses:     running(pod.Spec.Containers),
 		InitContainerStatuses: ended(pod.Spec.InitContainers),
 	}
+	o := In(Pods, ns, name)
 	o.Sub = "status"
 	body, err := json.Marshal(map[string]any{"status": status})
 	if err != nil {
@@ -126,8 +118,8 @@ func (s *Server) Run(t testing.TB, ns, name, node string) {
 	s.Do(t, http.MethodPatch, o, string(body))
 }
 
-// Pod reads a pod.
-func (s *Server) Pod(t testing.TB, ns, name string) *corev1.Pod {
+// ReadPod reads a pod.
+func (s *Server) ReadPod(t testing.TB, ns, name string) *corev1.Pod {
 	t.Helper()
 	pod, err := s.API.Pod(context.Background(), ns, name)
 	if err != nil {
