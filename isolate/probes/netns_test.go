@@ -223,8 +223,10 @@ var build = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := build(); err == nil && built {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if built {
+		if bin, err := build(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(bin))
+		}
 	}
 	os.Exit(code)
 }
