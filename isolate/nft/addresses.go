@@ -34,8 +34,8 @@ func (k *look) addresses(l *link, in, out *space, peer netlink.Link) error {
 	}
 	hosts := toAddrs(near)
 	routers := k.routers(l, in)
-	l.Gateway = k.bounded(l, append(hosts, routers...))
 	l.Node = k.node(l)
+	l.Gateway = k.bounded(l, slices.Concat(hosts, routers, l.Node))
 	l.open(own, k.rules)
 	foreign := slices.ContainsFunc(routers, func(a netip.Addr) bool { return !slices.Contains(hosts, a) })
 	l.Router = k.router(l, out, port, foreign)

@@ -61,7 +61,7 @@ type link struct {
 	Guard  guard  `json:"guard"`
 
 	Own     []netip.Addr   `json:"own,omitempty"`     // the target's addresses
-	Gateway []netip.Addr   `json:"gateway,omitempty"` // the routers that it knows, and the host's addresses on that network
+	Gateway []netip.Addr   `json:"gateway,omitempty"` // the routers that it knows, the host's addresses on that network, and Node
 	Onlink  []netip.Prefix `json:"onlink,omitempty"`  // the allowed destinations on that network
 	Node    []netip.Addr   `json:"node,omitempty"`    // from which the node sends to the target
 	Router  string         `json:"router,omitempty"`  // the hardware address that all IP must go to, where that is sure

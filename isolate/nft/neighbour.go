@@ -17,11 +17,6 @@ func (w wire) neighbours(v version, base expr.PayloadBase, off int) [][]expr.Any
 			all = append(all, within(base, off, p))
 		}
 	}
-	for _, a := range w.Node {
-		if a.Is6() == v.v6 {
-			all = append(all, is(base, off, a.AsSlice()...))
-		}
-	}
 	return all
 }
 
