@@ -31,6 +31,7 @@ const (
 	EventProvider
 	EventReason
 	EventSeverity
+	EventID
 	LogLevel
 	Tags
 	HostName
@@ -105,6 +106,7 @@ var fields = [NumFields]fieldInfo{
 	EventProvider:            {"event.provider", Keyword},
 	EventReason:              {"event.reason", Text},
 	EventSeverity:            {"event.severity", Long},
+	EventID:                  {"event.id", Keyword},
 	LogLevel:                 {"log.level", Keyword},
 	Tags:                     {"tags", Keywords},
 	HostName:                 {"host.name", Keyword},

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"amber/timeline"
+)
+
+// maxValue is the longest value that a column takes.
+const maxValue = 32 << 20
+
+// Run takes the events of one goroutine into columns, and writes a segment
+// whenever they are as many as memory allows.
+type Run struct {
+	w *Writer
+	columns
+
+	unchecked int // bytes appended since the size was looked at
+	sealer    *sealer
+}
+
+// columns are rows in memory, one slice a column, in the order they came.
+type columns struct {
+	micros []int64
+	nanos  []int16
+	source []int64 // as the sources wrote it, where skewed
+	skewed bool
+	end    []timeline.Time // padded when one is there; a missing tail is absent
+	start  []timeline.Time
+	ids    []timeline.RowID // zero until the raw files' digests are known
+	sub    []int32
+	parts  []parts
+	folded []int64 // a missing tail is 0
+
+	fields [timeline.NumFields]column
+	keys   dict
+	values dict
+	extra  []pair
+	extras []uint32 // where each row's extra ends
+	raw    []rawRange
+	raws   []uint32 // where each row's raw ends
+
+	tuple []byte
+}
+
+// column is one field: a number of the dictionary for each row, 0 and a missing
+// tail being absent. Of a multivalued field the dictionary has tuples of
+// numbers of elems.
+type column struct {
+	dict
+	elems dict
+	rows  []uint32
+}
+
+// pair is one entry of the map of the rest.
+type pair struct{ key, value uint32 }
+
+func (c *columns) init() {
+	for f := range timeline.NumFields {
+		k := f.Kind()
+		c.fields[f].raw = k == timeline.Long || k == timeline.Keywords
+	}
+}
+
+func (c *columns) reset() {
+	c.micros, c.nanos, c.end, c.start = c.micros[:0], c.nanos[:0], c.end[:0], c.start[:0]
+	c.source, c.skewed = c.source[:0], false
+	c.ids, c.sub, c.parts, c.folded = c.ids[:0], c.sub[:0], c.parts[:0], c.folded[:0]
+	c.extra, c.extras, c.raw, c.raws = c.extra[:0], c.extras[:0], c.raw[:0], c.raws[:0]
+	c.keys.reset()
+	c.values.reset()
+	for f := range c.fields {
+		if col := &c.fields[f]; len(col.rows) > 0 {
+			col.dict.reset()
+			col.elems.reset()
+			col.rows = col.rows[:0]
+		}
+	}
+}
+
+func (c *columns) len() int { return len(c.micros) }
+
+// bytes is about what the rows take in memory.
+func (c *columns) bytes() int {
+	n := c.len()*(8+8+2+16+4+8+4+4) + 16*(len(c.end)+len(c.start)) + 8*len(c.extra) + 24*len(c.raw)
+	n += c.keys.bytes() + c.values.bytes()
+	for f := range c.fields {
+		if col := &c.fields[f]; len(col.rows) > 0 {
+			n += 4*len(col.rows) + col.dict.bytes() + col.elems.bytes()
+		}
+	}
+	return n
+}
+
+// Append adds an event, and copies what it keeps. It may write a segment, for
+// which it waits until the raw files of the rows are sealed.
+func (r *Run) Append(e *timeline.Event) error {
+	size, err := sizeOf(e)
+	if err != nil {
+		return err
+	}
+	r.add(e, r.w.skew(e))
+	r.unchecked += size
+	if r.unchecked < 1<<20 && r.len()%1024 != 0 {
+		return nil
+	}
+	r.unchecked = 0
+	if r.len() < r.w.opts.RunRows && r.bytes() < r.w.opts.RunBytes {
+		return nil
+	}
+	return r.Flush()
+}
+
+// sizeOf is how many bytes of text an event has; one value may not be longer
+// than a page can be.
+func sizeOf(e *timeline.Event) (int, error) {
+	n := 0
+	for f := range timeline.NumFields {
+		if v := e.GetStr(f); v != nil {
+			if len(v) > maxValue {
+				return 0, fmt.Errorf("a value of %d bytes in %s: more than %d", len(v), f, maxValue)
+			}
+			n += len(v)
+		}
+	}
+	for _, x := range e.Extras() {
+		if len(x.Value) > maxValue || len(x.Name) > maxValue {
+			return 0, fmt.Errorf("a value of %d bytes in a field without a column: more than %d", len(x.Value), maxValue)
+		}
+		n += len(x.Name) + len(x.Value)
+	}
+	return n, nil
+}
+
+// add appends one row; skew is in microseconds.
+func (c *columns) add(e *timeline.Event, skew int64) {
+	row := c.len()
+	c.micros = append(c.micros, e.Time.Micros+skew)
+	c.source = append(c.source, e.Time.Micros)
+	c.skewed = c.skewed || skew != 0
+	c.nanos = append(c.nanos, e.Time.Nanos)
+	if e.End != timeline.NoTime {
+		c.end = append(pad(c.end, row, timeline.NoTime), e.End)
+	}
+	if e.Start != timeline.NoTime {
+		c.start = append(pad(c.start, row, timeline.NoTime), e.Start)
+	}
+	var id timeline.RowID
+	if e.ID != nil {
+		c.tuple = appendVendorKey(c.tuple[:0], e)
+		id = hashID(c.tuple)
+	}
+	c.ids = append(c.ids, id)
+	c.sub = append(c.sub, e.Sub)
+	c.parts = append(c.parts, partsOf(e))
+	c.addFields(e, row)
+	c.addRest(e)
+}
+
+func pad[T any](s []T, n int, v T) []T {
+	for len(s) < n {
+		s = append(s, v)
+	}
+	return s
+}
+
+func (c *columns) addFields(e *timeline.Event, row int) {
+	for f := range timeline.NumFields {
+		if !e.Has(f) {
+			continue
+		}
+		col := &c.fields[f]
+		var id uint32
+		switch f.Kind() {
+		case timeline.Long:
+			v, _ := e.GetNum(f)
+			id = col.putInt(v)
+		case timeline.Keywords:
+			id = col.putList(e.GetList(f), &c.tuple)
+		default:
+			id = col.put(e.GetStr(f))
+		}
+		col.rows = append(pad(col.rows, row, 0), id)
+	}
+}
+
+func (col *column) putList(values [][]byte, scratch *[]byte) uint32 {
+	t := (*scratch)[:0]
+	for _, v := range values {
+		t = binary.LittleEndian.AppendUint32(t, col.elems.put(v))
+	}
+	*scratch = t
+	return col.put(t)
+}
+
+func (c *columns) addRest(e *timeline.Event) {
+	for _, x := range e.Extras() {
+		c.extra = append(c.extra, pair{c.keys.put(x.Name), c.values.put(x.Value)})
+	}
+	c.extras = append(c.extras, uint32(len(c.extra)))
+	for _, ref := range e.Raw {
+		for _, r := range ref.Ranges {
+			c.raw = append(c.raw, rawRange{ref.File, r.Offset, r.Length})
+		}
+	}
+	c.raws = append(c.raws, uint32(len(c.raw)))
+}
+
+// span is the part of a flat slice that a row has.
+func span(ends []uint32, row int) (lo, hi uint32) {
+	if row > 0 {
+		lo = ends[row-1]
+	}
+	return lo, ends[row]
+}
+
+func at[T any](s []T, row int, absent T) T {
+	if row < len(s) {
+		return s[row]
+	}
+	return absent
+}
