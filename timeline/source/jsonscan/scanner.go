@@ -164,7 +164,7 @@ func (s *Scanner) Key() []byte {
 // str reads the string that begins here.
 func (s *Scanner) str() []byte {
 	start := s.i + 1
-	end := stringStop(s.b, start)
+	end := StringStop(s.b, start)
 	if end < len(s.b) && s.b[end] == '"' {
 		s.i = end + 1
 		return s.b[start:end]
@@ -181,9 +181,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// stringStop is the first quote, backslash or control character from i on, or
+// StringStop is the first quote, backslash or control character from i on, or
 // the end: eight bytes at a time.
-func stringStop(b []byte, i int) int {
+func StringStop(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
 			uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56

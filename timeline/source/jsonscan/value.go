@@ -97,7 +97,7 @@ func (s *Scanner) skipKey() {
 func (s *Scanner) skipString() {
 	i := s.i + 1
 	for {
-		i = stringStop(s.b, i)
+		i = StringStop(s.b, i)
 		if i >= len(s.b) || s.b[i] < 0x20 {
 			s.stop(i)
 			return
@@ -198,7 +198,7 @@ func (s *Scanner) escaped(start, i int) []byte {
 		}
 		s.arena = utf8.AppendRune(s.arena, r)
 		start = i + n
-		i = stringStop(s.b, start)
+		i = StringStop(s.b, start)
 	}
 }
 
