@@ -100,8 +100,13 @@ func given(c *cli.Context) []string {
 			out = append(out, "--"+name)
 			continue
 		}
-		if s, ok := c.Value(name).(string); ok {
-			out = append(out, "--"+name, s)
+		switch v := c.Value(name).(type) {
+		case string:
+			out = append(out, "--"+name, v)
+		case cli.StringSlice:
+			for _, s := range v.Value() {
+				out = append(out, "--"+name, s)
+			}
 		}
 	}
 	return out

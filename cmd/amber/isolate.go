@@ -19,6 +19,7 @@ import (
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 	"amber/isolate"
+	"amber/isolate/kube"
 )
 
 func isolateCommand() *cli.Command {
@@ -43,6 +44,7 @@ func isolateCommand() *cli.Command {
 				}, freezeFlags(), runtimeFlags()),
 				Action: action(0, -1, "[TARGET...] or --all", isolateRelease),
 			},
+			{Name: "rbac", Usage: "print the least rights that a responder needs in a cluster", Action: isolateRBAC},
 		},
 	}
 }
@@ -63,6 +65,14 @@ func isolateTarget(c *cli.Context, asJSON bool) error {
 		r.collect()
 	}
 	return r.finish()
+}
+
+func isolateRBAC(c *cli.Context) error {
+	if err := exactly(c, 0, 0, "without arguments"); err != nil {
+		return err
+	}
+	_, err := os.Stdout.Write(kube.RBAC(kube.Respond))
+	return err
 }
 
 // holdings finds what is held: of the case that is named, or of this host.

@@ -67,7 +67,7 @@ func newApp() *cli.App {
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
 			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(),
-			caseCommand(), keysCommand(), completionCommand(), manCommand(),
+			caseCommand(), keysCommand(), completionCommand(), manCommand(), answerProbesCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   badUsage,

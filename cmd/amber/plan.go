@@ -32,7 +32,7 @@ type plannedMeasure struct {
 
 func (r *response) planRest() (list []plannedMeasure) {
 	for _, name := range r.rest {
-		m, _ := r.planMeasure(name)
+		m := r.planMeasure(name)
 		p := plannedMeasure{Plan: m.plan}
 		p.Method, p.Critical = m.Method, nil // judged with the freeze
 		if m.State != planned {

@@ -17,8 +17,9 @@ func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
 		Usage: "list the containers here, with what makes each one risky",
-		Description: "All containers of all runtimes found. Risks are read from each container's OCI\n" +
-			"runtime spec; the worst comes first.",
+		Description: "All containers of all runtimes found, and with --kubeconfig or KUBECONFIG those of\n" +
+			"the cluster. Risks are read from each container's OCI runtime spec, or its pod's;\n" +
+			"the worst comes first.",
 		Flags: append([]cli.Flag{
 			outputFlag(),
 			&cli.BoolFlag{Name: "wide", Aliases: []string{"w"}, Usage: "show all risks, and each in a sentence"},
@@ -40,6 +41,9 @@ func ps(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer rts.close()
+	if err := rts.withCluster(c); err != nil {
+		return err
+	}
 	list, warnings := container.All(c.Context, rts.list)
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "amber: "+safeLines(w.Error()))

@@ -9,12 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"amber/container"
 	"amber/evidence/custody"
 	"amber/isolate"
 	"amber/isolate/cgroupnet"
 	"amber/isolate/kube"
 	"amber/isolate/nft"
+	"amber/isolate/probes"
 )
 
 // measureResult is one measure beside the freeze, as respond and isolate print
@@ -28,8 +31,9 @@ type measureResult struct {
 	Notes   []string        `json:"notes,omitempty"` // what it cannot do, or cannot know
 	Error   string          `json:"error,omitempty"`
 
-	plan  isolate.Plan
-	entry isolate.Entry
+	method isolate.Method
+	plan   isolate.Plan
+	entry  isolate.Entry
 }
 
 // The states of a measure beside those of its journal.
@@ -39,46 +43,55 @@ const (
 	planned    = "planned"
 )
 
-// quarantine takes the measures beside the freeze, one after the other. One
-// that fails keeps no other from being taken.
+// quarantine takes the measures beside the freeze, one after the other, and
+// then tries whether they hold: a pod that stands still has no time to wait for
+// that. A measure that fails keeps no other from being taken.
 func (r *response) quarantine() {
+	var list []*measureResult
 	for _, name := range r.rest {
 		if name == kube.Name {
 			r.recordPod()
 		}
-		m := r.takeMeasure(name)
-		r.mu.Lock()
-		r.result.Measures = append(r.result.Measures, m)
-		r.mu.Unlock()
-		if m.Error != "" {
-			r.warn(m.Method + ": " + m.Error)
+		list = append(list, r.takeMeasure(name))
+	}
+	for _, m := range list {
+		if m.State == string(isolate.Held) {
+			r.prove(m)
 		}
 		if m.State == string(isolate.Held) {
 			r.taken = append(r.taken, m.entry)
 		}
-		if m.entry.ID != "" && m.State != notNeeded {
-			r.logMeasure(m)
-		}
+		r.tell(*m)
 	}
 }
 
-// takeMeasure plans one, applies it, and verifies it.
-func (r *response) takeMeasure(name string) measureResult {
-	m, method := r.planMeasure(name)
+// tell adds a measure to the result and to the custody log.
+func (r *response) tell(m measureResult) {
+	r.mu.Lock()
+	r.result.Measures = append(r.result.Measures, m)
+	r.mu.Unlock()
+	if m.Error != "" {
+		r.warn(m.Method + ": " + m.Error)
+	}
+	if m.entry.ID != "" && m.State != notNeeded {
+		r.logMeasure(m)
+	}
+}
+
+// takeMeasure plans one and applies it.
+func (r *response) takeMeasure(name string) *measureResult {
+	m := r.planMeasure(name)
 	if m.State != planned {
 		return m
 	}
 	m.plan.Forced, m.plan.Critical = r.plan.Forced, nil // judged before the first measure
 	var err error
-	m.entry, err = isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), method, m.plan)
+	m.entry, err = isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), m.method, m.plan)
 	m.Journal, m.State, m.AfterMS = m.entry.File, string(m.entry.State), sinceStart(time.Now())
 	if err != nil {
 		m.Error = err.Error()
 	}
-	switch m.entry.State {
-	case isolate.Held:
-		r.prove(method, &m)
-	case isolate.Released: // there was nothing to change
+	if m.entry.State == isolate.Released { // there was nothing to change
 		m.State, m.AfterMS, m.Notes = notNeeded, 0, []string{m.plan.Steps[0].What}
 	}
 	return m
@@ -87,11 +100,11 @@ func (r *response) takeMeasure(name string) measureResult {
 // planMeasure makes a measure's plan. Where nothing is to be done, or nothing
 // can be, it says so instead; that is an error where the measure was asked for
 // by its name.
-func (r *response) planMeasure(name string) (measureResult, isolate.Method) {
-	m := measureResult{Method: name, State: planned}
+func (r *response) planMeasure(name string) *measureResult {
+	m := &measureResult{Method: name, State: planned}
 	method, why, err := r.measure(name)
 	if method != nil {
-		m.Method = method.Name()
+		m.Method, m.method = method.Name(), method
 		m.plan, err = method.Plan(r.c.Context, r.hold)
 	}
 	switch {
@@ -106,13 +119,13 @@ func (r *response) planMeasure(name string) (measureResult, isolate.Method) {
 	default:
 		m.Notes = m.plan.Warnings
 	}
-	return m, method
+	return m
 }
 
 // prove verifies a measure that was taken. A network cut that does not hold is
 // rolled back, because it would be relied on, unless the user wants it as it is.
-func (r *response) prove(method isolate.Method, m *measureResult) {
-	checks, err := isolate.Verify(r.c.Context, m.entry, method)
+func (r *response) prove(m *measureResult) {
+	checks, err := isolate.Verify(r.c.Context, m.entry, m.method)
 	m.Checks = checks
 	wrong := failures(checks)
 	if err != nil {
@@ -126,7 +139,7 @@ func (r *response) prove(method isolate.Method, m *measureResult) {
 		return
 	}
 	_, err = isolate.Release(context.WithoutCancel(r.c.Context), []isolate.Entry{m.entry},
-		func(string) (isolate.Method, error) { return method, nil })
+		func(string) (isolate.Method, error) { return m.method, nil })
 	if err != nil {
 		m.fail("it could not be rolled back: " + err.Error())
 		return
@@ -233,5 +246,18 @@ func (m measureResult) print(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, n := range m.Notes {
 		fmt.Fprintf(w, "          note: %s\n", safeLines(n))
+	}
+}
+
+// answerProbesCommand is what the probes' measure leaves behind.
+func answerProbesCommand() *cli.Command {
+	return &cli.Command{
+		Name: probes.Verb, Hidden: true, ArgsUsage: "CONFIG",
+		Action: func(c *cli.Context) error {
+			if err := exactly(c, 1, 1, "CONFIG"); err != nil {
+				return err
+			}
+			return probes.Serve(c.Context, c.Args().First())
+		},
 	}
 }

@@ -58,12 +58,34 @@ func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 		}
 		r.add(d, address)
 	}
+	if len(r.list) == 0 && (scheme == "pod" || scheme == "") {
+		if cluster, err := r.cluster(); err == nil { // a workstation
+			r.add(cluster, "")
+		}
+	}
 	if len(r.list) == 0 {
-		return nil, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host",
+		return nil, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host, or a cluster with --kubeconfig",
 			c.String("containerd-address"), c.String("docker-host"))
 	}
 	return r, nil
 }
+
+// withCluster adds the cluster to the runtimes here where the user has named
+// one.
+func (r *runtimes) withCluster(c *cli.Context) error {
+	if c.String("kubeconfig") == "" && os.Getenv("KUBECONFIG") == "" || r.onlyCluster() {
+		return nil
+	}
+	cluster, err := r.cluster()
+	if err != nil {
+		return err
+	}
+	r.add(cluster, "")
+	return nil
+}
+
+// onlyCluster reports whether there is no runtime here but the cluster's API.
+func (r *runtimes) onlyCluster() bool { return len(r.list) == 1 && r.list[0].Name() == kube.Name }
 
 // newRuntimes opens none.
 func newRuntimes(c *cli.Context) *runtimes {
@@ -74,7 +96,9 @@ func newRuntimes(c *cli.Context) *runtimes {
 
 func (r *runtimes) add(rt container.Runtime, socket string) {
 	r.list = append(r.list, rt)
-	r.sockets = append(r.sockets, socket)
+	if socket != "" {
+		r.sockets = append(r.sockets, socket)
+	}
 }
 
 func openContainerd(c *cli.Context, dockerAnswers func() bool) (container.Runtime, error) {
@@ -169,6 +193,9 @@ func (r *runtimes) freezeMethod(c *cli.Context) (*freeze.Method, error) {
 // of that pod, for they are held together.
 func (r *runtimes) target(ctx context.Context, t container.Target) (named []container.Container, hold isolate.Target, err error) {
 	named, warnings, err := container.Resolve(ctx, r.list, t)
+	if unknown := (*container.NotFoundError)(nil); errors.As(err, &unknown) && t.Scheme == "pod" && !r.onlyCluster() {
+		named, warnings, err = r.elsewhere(ctx, t, err)
+	}
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "amber: "+safeLines(w.Error()))
 	}
@@ -184,6 +211,19 @@ func (r *runtimes) target(ctx context.Context, t container.Target) (named []cont
 		hold.Containers = append(hold.Containers[:1:1], others...)
 	}
 	return named, hold, nil
+}
+
+// elsewhere looks for a pod that is on no runtime here in the cluster.
+func (r *runtimes) elsewhere(ctx context.Context, t container.Target, notHere error) ([]container.Container, []error, error) {
+	cluster, err := r.cluster()
+	if err != nil {
+		return nil, nil, notHere
+	}
+	named, warnings, err := container.Resolve(ctx, []container.Runtime{cluster}, t)
+	if err == nil {
+		r.add(cluster, "")
+	}
+	return named, warnings, err
 }
 
 func socketThere(address string) bool {
