@@ -99,6 +99,9 @@ func (e *Event) Add(f Field, v []byte) {
 	e.has[f/64] |= 1 << (f % 64)
 }
 
+// AddConst is Add of a string that lives for ever.
+func (e *Event) AddConst(f Field, v string) { e.Add(f, constant(v)) }
+
 // More adds to Extra; an empty value is left out.
 func (e *Event) More(name, value []byte) {
 	if len(value) > 0 {
