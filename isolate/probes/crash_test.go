@@ -144,8 +144,8 @@ func TestCrashOfTheResponder(t *testing.T) {
 	}
 }
 
-// TestReleasedBeforeItHadBegun lets a responder come too late: it was started,
-// and released before it could write its pid file.
+// TestReleasedBeforeItHadBegun lets a responder come late: it was started, and
+// is released before it can write its pid file. The release waits for its end.
 func TestReleasedBeforeItHadBegun(t *testing.T) {
 	c := newCrasher(t)
 	at := c.point(t, "after start responder")
@@ -155,21 +155,26 @@ func TestReleasedBeforeItHadBegun(t *testing.T) {
 	open, err := os.OpenFile(gate, os.O_RDWR, 0)
 	must(t, err)
 	defer open.Close()
-	script, out := filepath.Join(t.TempDir(), "responder"), filepath.Join(t.TempDir(), "out")
-	must(t, os.WriteFile(script, []byte("#!/bin/sh\nread go <"+gate+"\n"+c.bin+" \"$@\" 2>"+out+"\necho $? >>"+out+"\n"), 0o700))
+	script := filepath.Join(t.TempDir(), "responder")
+	must(t, os.WriteFile(script, []byte("#!/bin/sh\nread go <"+gate+"\nexec "+c.bin+" \"$@\"\n"), 0o700))
 	points, died := c.run(t, "apply", dir, script, at)
 	if !died {
 		t.Fatalf("it lives: %v", points)
 	}
-	revert(t, c.m, dir)
+	released := make(chan struct{})
+	go func() { defer close(released); c.s.release(t, c.m, dir) }()
+	until(t, "the release to begin", func() bool {
+		found, _ := filepath.Glob(filepath.Join(RunDir(), "probes-*", "config.json"))
+		return len(found) == 0
+	})
+	select {
+	case <-released:
+		t.Error("it is released, and a responder may still begin")
+	default:
+	}
 	_, err = open.WriteString("go\n")
 	must(t, err)
-	until(t, "the late responder to end", func() bool {
-		b, _ := os.ReadFile(out)
-		return strings.HasSuffix(string(b), "1\n")
-	})
-	until(t, "its shell to end", func() bool { return len(responders(t)) == 0 })
-	c.s.clean(t, "after the late start")
+	<-released
 }
 
 // point is the number of a fault point of applying.

@@ -46,7 +46,7 @@ var errNotWanted = errors.New("it was released before it had begun")
 // claim writes the pid file, which must not be there, and locks it for as long
 // as this process lives. Whoever releases takes the write lock before he
 // removes the file: so there is no moment at which a responder could start
-// unseen. The folder is there for as long as one may start.
+// unseen.
 func claim(path string) (*os.File, error) {
 	me, err := self()
 	if err != nil {

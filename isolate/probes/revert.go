@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,13 +98,22 @@ func (s *shield) ours(path string) *netns.NS {
 	return ns
 }
 
-// end ends the responder and removes its folder.
+// endTime is how long a responder may take that was started and has not come
+// to its pid file.
+const endTime = 10 * time.Second
+
+// end ends the responder, makes sure that none is about to begin, and removes
+// its folder.
 func (s *shield) end() (note string, err error) {
 	if _, err := os.Lstat(s.Dir); errors.Is(err, fs.ErrNotExist) {
 		return "the responder's files are gone, and so is it", nil
 	}
+	// One that has not read it yet does not begin any more.
+	if err := s.discard(s.config(), s.config()+".tmp"); err != nil {
+		return "", err
+	}
 	note = "no responder was running"
-	for range 3 {
+	for deadline := time.Now().Add(endTime); ; time.Sleep(5 * time.Millisecond) {
 		pid, err := endResponder(s.pidFile())
 		if err != nil {
 			return "", err
@@ -111,23 +121,42 @@ func (s *shield) end() (note string, err error) {
 		if pid != 0 {
 			note = fmt.Sprintf("ended the responder, pid %d", pid)
 		}
-		// One that starts just now has made its pid file, and the folder stays.
-		if err = s.clear(); !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+		gone, err := s.gone()
+		if err != nil {
 			return note, err
 		}
+		if gone {
+			return note, s.discard(s.logFile(), s.root(), s.Dir)
+		}
+		if time.Now().After(deadline) {
+			return note, fmt.Errorf("a process that was started as the responder has %s open and does not end", s.logFile())
+		}
 	}
-	return note, fmt.Errorf("removing %s: it is never empty", s.Dir)
 }
 
-// clear removes the folder and what amber put into it, but for a pid file.
-func (s *shield) clear() error {
-	for _, f := range []string{s.config(), s.config() + ".tmp", s.logFile(), s.root()} {
+// gone reports whether no responder is there, and none is on its way to its
+// pid file: the log is locked before it is started, and it inherits the lock.
+func (s *shield) gone() (bool, error) {
+	f, err := os.OpenFile(s.logFile(), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("opening the responder's log: %w", err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *shield) discard(paths ...string) error {
+	for _, f := range paths {
 		if err := durable.Remove(f); err != nil {
 			return fmt.Errorf("removing the responder's files: %w", err)
 		}
-	}
-	if err := durable.Remove(s.Dir); err != nil {
-		return fmt.Errorf("removing the responder's files: %w", err)
 	}
 	return nil
 }

@@ -145,11 +145,11 @@ func (d *door) listen(fd uintptr, port uint16) error {
 
 // run answers until it is told to end, or the pod is gone.
 func (r *responder) run(ctx context.Context) error {
+	log.Printf("answering the probes of %s: %s", r.s.Pod, r.s.portList())
 	late := time.AfterFunc(time.Until(r.s.Deadline), func() {
 		log.Printf("overdue: the deadline was %s; still answering, until release", r.s.Deadline.UTC().Format(time.RFC3339))
 	})
 	defer late.Stop()
-	log.Printf("answering the probes of %s: %s", r.s.Pod, r.s.portList())
 	var wg sync.WaitGroup
 	for _, d := range r.doors {
 		d.open(&wg)

@@ -100,6 +100,9 @@ func (s *shield) start(ctx context.Context, sockets []*os.File) error {
 		return err
 	}
 	defer log.Close()
+	if err := unix.Flock(int(log.Fd()), unix.LOCK_SH); err != nil { // the responder inherits it; see gone
+		return fmt.Errorf("locking the responder's log: %w", err)
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
