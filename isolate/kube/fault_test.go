@@ -322,14 +322,21 @@ func notUnderstood(t *testing.T, b bed) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []isolate.Step{{ID: 1, Action: "create", Before: []byte("{")}, {ID: 2, Action: "explode", Before: raw}, {ID: 3, Action: "create", Before: nameless}} {
+	for _, s := range []isolate.Step{{ID: 1, Action: "create", Before: []byte("{")}, {ID: 2, Action: "explode", Before: raw}, {ID: 3, Action: "label", Before: nameless}, {ID: 4, Action: "create", Before: raw}} {
 		err := m.Revert(context.Background(), isolate.Receipt{Steps: []isolate.Step{s}}, func(isolate.Outcome) error { return nil })
 		if err == nil {
 			t.Errorf("%s was undone", s.Action)
 		}
 	}
 	// A journal's object that is not this hold's is never deleted.
-	if err := m.Revert(context.Background(), isolate.Receipt{Steps: []isolate.Step{{ID: 1, Action: "create", Before: raw}}}, func(o isolate.Outcome) error {
+	policy := cluster.Object{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: b.ns}
+	b.Do(t, http.MethodPost, policy, `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"amber-mine"},"spec":{"podSelector":{}}}`)
+	policy.Name = "amber-mine"
+	mine, err := json.Marshal(map[string]any{"hold": "another", "pod": map[string]any{"uid": pod.UID}, "object": policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Revert(context.Background(), isolate.Receipt{Steps: []isolate.Step{{ID: 1, Action: "create", Before: mine}}}, func(o isolate.Outcome) error {
 		if !strings.Contains(o.Note, "is not this hold's") {
 			t.Errorf("%+v", o)
 		}
@@ -337,6 +344,7 @@ func notUnderstood(t *testing.T, b bed) {
 	}); err != nil {
 		t.Error(err)
 	}
+	b.Do(t, http.MethodGet, policy, "")
 	if got := b.fields(t); got != before {
 		t.Errorf("changed to %s", got)
 	}

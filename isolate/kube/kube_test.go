@@ -167,6 +167,7 @@ func TestMethod(t *testing.T) {
 		run  func(*testing.T, bed)
 	}{
 		{"HoldAndRelease", holdAndRelease},
+		{"RealKubelet", realKubelet},
 		{"BlockImage", blockImage},
 		{"FreezeCredentials", freezeCredentials},
 		{"WholeAccount", wholeAccount},
@@ -186,6 +187,7 @@ func TestMethod(t *testing.T) {
 		{"BadCase", badCase},
 		{"Tampered", tampered},
 		{"Rights", rights},
+		{"Crashes", crashes},
 		{"Unreachable", unreachable},
 		{"PoliciesOfCNIs", policiesOfCNIs}, // the last: from then on their kinds are served
 	} {
@@ -282,4 +284,13 @@ func names(docs []container.Document) string {
 		all = append(all, d.Name)
 	}
 	return strings.Join(all, " ")
+}
+
+func parse(t *testing.T, text string) container.Target {
+	t.Helper()
+	target, err := container.ParseTarget(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
 }

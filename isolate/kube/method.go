@@ -10,7 +10,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"amber/container/kube"
@@ -143,13 +146,34 @@ func (b before) step(id int, action, what, undo string) isolate.Step {
 
 func decode(s isolate.Step) (before, error) {
 	var b before
-	if err := json.Unmarshal(s.Before, &b); err != nil {
+	err := json.Unmarshal(s.Before, &b)
+	if err == nil {
+		err = b.plausible(s.Action)
+	}
+	if err != nil {
 		return b, fmt.Errorf("reading step %d of the journal: %w", s.ID, err)
 	}
-	if b.Hold == "" || b.Pod.UID == "" { // what has no label would else pass for this hold's
-		return b, fmt.Errorf("step %d of the journal names no hold, or no pod", s.ID)
-	}
 	return b, nil
+}
+
+// plausible refuses a step that this method does not make: a journal is a file
+// that others may have written to, and is acted on with a responder's rights.
+func (b before) plausible(action string) error {
+	switch {
+	case b.Hold == "" || b.Pod.UID == "": // what has no label would else pass for this hold's
+		return errors.New("it names no hold, or no pod")
+	case action == actionLabel && b.Object != b.Pod.object(),
+		action == actionCordon && b.Object != nodeObject(b.Object.Name),
+		action == actionCreate && !strings.HasPrefix(strings.TrimPrefix(b.Object.Name, "default."), "amber-"):
+		return fmt.Errorf("%s is nothing that a step %q changes", b.Object, action)
+	}
+	for _, f := range b.Fields {
+		meta := len(f.Path) == 3 && f.Path[0] == "metadata" && (f.Path[1] == "labels" || f.Path[1] == "annotations")
+		if !meta && !slices.Equal(f.Path, unschedulable) {
+			return fmt.Errorf("%q is no field that this method changes", f.Path)
+		}
+	}
+	return nil
 }
 
 func contextOver(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
