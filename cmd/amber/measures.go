@@ -111,6 +111,8 @@ func (r *runtimes) method(c *cli.Context, name string) (isolate.Method, error) {
 		return r.freezeMethod(c)
 	case nft.Name:
 		return reach.Check(nft.New(nft.Options{}), nil), nil
+	case nft.ConnectionsName:
+		return nft.Connections{}, nil
 	case cgroupnet.Name:
 		return cgroupnet.New(cgroupnet.Options{}), nil
 	case probes.Name:
@@ -135,6 +137,8 @@ func (r *response) measure(name string) (m isolate.Method, why string, err error
 		return r.probesMeasure()
 	case kube.Name:
 		return r.kubeMeasure()
+	case nft.ConnectionsName:
+		return nft.Connections{}, "", nil
 	}
 	return nil, "", fmt.Errorf("there is no measure %q", name)
 }

@@ -65,6 +65,22 @@ func (r *response) quarantine() {
 	}
 }
 
+// killConnections is the last measure: the intruder notices it.
+func (r *response) killConnections() {
+	if r.failed() || r.c.Context.Err() != nil {
+		r.warn("the evidence is not safe: its connections are left as they are")
+		return
+	}
+	m := r.takeMeasure(nft.ConnectionsName)
+	for _, o := range m.entry.Receipt.Outcomes {
+		m.Notes = append(m.Notes, strings.TrimSpace(o.Note+" "+o.Err))
+	}
+	if m.State == string(isolate.Held) {
+		r.taken = append(r.taken, m.entry)
+	}
+	r.tell(*m)
+}
+
 // tell adds a measure to the result and to the custody log.
 func (r *response) tell(m measureResult) {
 	r.mu.Lock()

@@ -475,6 +475,9 @@ func (r *response) collect() {
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
 	r.cut.Do(r.quarantine) // where no bundle came that far
+	if r.c.Bool("kill-connections") {
+		r.killConnections()
+	}
 	r.settle()
 }
 

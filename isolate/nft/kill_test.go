@@ -7,9 +7,12 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
+	"amber/container"
 	"amber/container/netns"
+	"amber/isolate"
 )
 
 func TestKillConnections(t *testing.T) {
@@ -69,4 +72,36 @@ func FuzzParseDiag(f *testing.F) {
 			t.Errorf("an id of %d bytes", len(id))
 		}
 	})
+}
+
+func TestConnections(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.node("pod"), w.node("peer")
+	listen(t, b, b.v4, openTCP)
+	c4, err := dialTCP(a, b.v4, openTCP)
+	must(t, err)
+	must(t, echo(c4))
+	t.Setenv("AMBER_HOLDS", t.TempDir())
+	m, ctx := Connections{}, context.Background()
+	p, err := m.Plan(ctx, isolate.Target{Name: "x", Containers: []container.Container{{Runtime: "box", ID: "x", PID: a.pid}}})
+	must(t, err)
+	e, err := isolate.Apply(ctx, t.TempDir(), m, p)
+	must(t, err)
+	told := func(o isolate.Outcome) bool {
+		return o.Changed && strings.Contains(o.Note, c4.LocalAddr().String()+" to "+c4.RemoteAddr().String()+", ESTAB")
+	}
+	if e.State != isolate.Held || !slices.ContainsFunc(e.Receipt.Outcomes, told) {
+		t.Errorf("%s is not told in %+v", c4.LocalAddr(), e)
+	}
+	if _, err := c4.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it lives: %v", err)
+	}
+	done, err := isolate.Release(ctx, []isolate.Entry{e}, func(string) (isolate.Method, error) { return m, nil })
+	must(t, err)
+	if done[0].State != isolate.Released || !strings.Contains(done[0].Undone[0].Note, "cannot") {
+		t.Errorf("%+v", done)
+	}
+	if p, err := m.Plan(ctx, isolate.Target{Name: "x", Containers: []container.Container{{Runtime: "box", ID: "x", PID: os.Getpid()}}}); err != nil || len(p.Steps) != 0 || len(p.Warnings) != 1 {
+		t.Errorf("in the host's network: %+v %v", p, err)
+	}
 }
