@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"amber/timeline"
+	"amber/timeline/source/framing"
 )
 
 // Source is the format. Its zero value is ready.
@@ -42,7 +43,7 @@ func (Source) Sniff(head []byte, _ string) int {
 
 // Records gives the lines.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
-	return lines(ctx, r)
+	return framing.Lines(ctx, r)
 }
 
 // NewParser makes a parser, which is a timeline.Joiner too.

@@ -2,7 +2,6 @@ package auditd
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,33 +77,6 @@ func TestRepeatedLines(t *testing.T) {
 	read(t, append(slices.Clone(first), first...), func(e *timeline.Event) { twice = append(twice, dump(e)) })
 	if !slices.Equal(once, twice) || len(once) != 2 {
 		t.Errorf("once:\n%s\ntwice:\n%s", once, twice)
-	}
-}
-
-func TestLongLine(t *testing.T) {
-	good := "type=EOE msg=audit(1.000:1): \ntype=KERNEL msg=audit(1.000:2): initialized\n"
-	data := good + strings.Repeat("x", 3*maxLine) + "\n" + good
-	c := read(t, []byte(data), func(*timeline.Event) {})
-	if c.records != 4 || c.rejected != 1 || c.reasons[0] != string(timeline.Oversize) {
-		t.Errorf("%+v", c)
-	}
-	var at []timeline.Range
-	for rec, err := range (Source{}).Records(t.Context(), strings.NewReader(data)) {
-		var reject *timeline.RejectError
-		if errors.As(err, &reject) {
-			rec.Range = reject.Range
-		}
-		at = append(at, rec.Range)
-	}
-	end := int64(0)
-	for _, r := range at {
-		if r.Offset != end {
-			t.Errorf("a gap before byte %d", r.Offset)
-		}
-		end = r.Offset + r.Length
-	}
-	if end != int64(len(data)) {
-		t.Errorf("%d bytes of %d are in a record", end, len(data))
 	}
 }
 

@@ -3,6 +3,7 @@ package auditd
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -94,8 +95,8 @@ func (p *parser) callAction(call *audit) *act {
 
 // list adds the words of a constant "a,b".
 func (p *parser) list(f timeline.Field, words string) {
-	for w := range bytes.SplitSeq(p.str(words), []byte(",")) {
-		p.ev.Add(f, w)
+	for w := range strings.SplitSeq(words, ",") {
+		p.ev.AddConst(f, w)
 	}
 }
 

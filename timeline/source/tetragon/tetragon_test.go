@@ -1,0 +1,174 @@
+package tetragon
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"amber/timeline"
+)
+
+func records(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/records.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestRecords(t *testing.T) {
+	data := records(t)
+	var out strings.Builder
+	c := read(t, data, func(e *timeline.Event) { out.WriteString(dump(e) + "\n") })
+	golden(t, "testdata/records.golden", out.String())
+	want := []string{"no time", "bad time", "missing field", "truncated", "missing field", "bad syntax", "too deep"}
+	if !slices.Equal(c.reasons, want) || c.events+len(want) != bytes.Count(data, []byte("\n")) {
+		t.Errorf("%+v, want reasons %q", c, want)
+	}
+}
+
+// Indented values, and an array of them, give the same events.
+func TestForms(t *testing.T) {
+	var good [][]byte
+	p := Source{}.NewParser()
+	for line := range bytes.Lines(records(t)) {
+		if p.Parse(timeline.Record{Data: line}, func(*timeline.Event) error { return nil }) == nil {
+			good = append(good, bytes.TrimSpace(line))
+		}
+	}
+	facts := func(data []byte) (out []string) {
+		c := read(t, data, func(e *timeline.Event) {
+			columns, _, _ := strings.Cut(dump(e), "\n  ") // what else is kept as JSON keeps its white space too
+			out = append(out, columns)
+		})
+		if c.rejected != 0 {
+			t.Errorf("%+v", c)
+		}
+		return out
+	}
+	want := facts(bytes.Join(good, []byte("\n")))
+	var indented bytes.Buffer
+	for _, line := range good {
+		if err := json.Indent(&indented, line, "", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		indented.WriteString("\n")
+	}
+	array := "[" + string(bytes.Join(good, []byte(",\n"))) + "]"
+	for name, form := range map[string][]byte{"indented": indented.Bytes(), "array": []byte(array)} {
+		got := facts(form)
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d events, want %d", name, len(got), len(want))
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Errorf("%s: event %d is\n%s\nwant\n%s", name, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+func TestSniff(t *testing.T) {
+	data := records(t)
+	for text, want := range map[string]bool{
+		string(data):                                                   true,
+		"[\n  " + string(data[:2000]):                                  true,
+		"{\n\t\"process_exec\" : {\n \"process\":{":                    true,
+		`{"node_name":"a","process_exit":{"process":{"exec_id":"x"}}}`: true,
+		`{"rule":"Terminal shell","output_fields":{"proc.name":"process_exec"},"priority":"Notice"}`: false,
+		`{"kind":"Event","apiVersion":"audit.k8s.io/v1","requestObject":{"process_exec":1}}`:         false,
+		`{"Records":[{"eventVersion":"1.08"}]}`:                                                      false,
+		`type=SYSCALL msg=audit(1.000:1): arch=c000003e`:                                             false,
+		`{"process_name":"x"}`: false, "": false, "{": false, `{"`: false, "\x00": false,
+	} {
+		if got := (Source{}).Sniff([]byte(text), ""); (got > 50) != want || !want && got != 0 {
+			t.Errorf("%.60q: %d", text, got)
+		}
+	}
+}
+
+// Every recorded event is read; the standard library counts them.
+func TestRecordedEvents(t *testing.T) {
+	dir := os.Getenv("AMBER_DATA")
+	if dir == "" {
+		dir = "../../../../shared/data"
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "tetragon", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("no recorded events (AMBER_DATA): %v", err)
+	}
+	total := 0
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for dec := json.NewDecoder(bytes.NewReader(data)); ; want++ {
+			var v map[string]json.RawMessage
+			if err := dec.Decode(&v); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if (Source{}).Sniff(data[:min(len(data), 64<<10)], name) < 90 {
+			t.Errorf("%s is not recognised", name)
+		}
+		if c := read(t, data, func(*timeline.Event) {}); c.events != want || c.rejected+c.skipped != 0 {
+			t.Errorf("%s: %+v, want %d events", name, c, want)
+		}
+		total += want
+	}
+	t.Logf("%d events in %d files", total, len(files))
+}
+
+func FuzzParse(f *testing.F) {
+	for line := range bytes.Lines(records(f)) {
+		f.Add(line)
+	}
+	closed := []timeline.Reason{timeline.BadSyntax, timeline.Truncated, timeline.TooDeep, timeline.TimeInvalid, timeline.TimeMissing, timeline.MissingField, timeline.Empty, timeline.NotText}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c := read(t, data, func(e *timeline.Event) {
+			if e.Time == timeline.NoTime || !e.Has(timeline.EventAction) {
+				t.Errorf("an event without its time or action: %s", dump(e))
+			}
+		})
+		if c.records > c.events+c.skipped+c.rejected {
+			t.Errorf("records are gone: %+v", c)
+		}
+		for _, r := range c.reasons {
+			if !slices.Contains(closed, timeline.Reason(r)) {
+				t.Errorf("reason %q", r)
+			}
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	var good [][]byte
+	size := 0
+	p := Source{}.NewParser()
+	for line := range bytes.Lines(records(b)) {
+		if p.Parse(timeline.Record{Data: line}, func(*timeline.Event) error { return nil }) == nil {
+			good = append(good, line)
+			size += len(line)
+		}
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, line := range good {
+			if err := p.Parse(timeline.Record{Data: line}, func(*timeline.Event) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(len(good))*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
