@@ -41,7 +41,6 @@ type stage struct {
 	node, other []netip.Addr // v4, v6
 	pods        []netip.Addr
 	link        string
-	servers     sync.WaitGroup
 }
 
 func newStage(t *testing.T) *stage {
