@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
@@ -127,4 +130,69 @@ func (g Grant) Writes() string {
 // every account may ask what it may do.
 func reviews(r rbacv1.PolicyRule) bool {
 	return !slices.ContainsFunc(r.Resources, func(s string) bool { return !strings.HasPrefix(s, "selfsubject") })
+}
+
+// TokenSecrets names the Secrets of a namespace that hold long-lived tokens of
+// service accounts, and those that the account itself names. They are asked
+// for as a table without objects: their contents never leave the API server.
+// Where they may not be listed the error says so, and those are given that the
+// account names.
+func (c *Cluster) TokenSecrets(ctx context.Context, namespace, account string) ([]string, error) {
+	named, err := c.namedSecrets(ctx, namespace, account)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.Do(ctx, Request{
+		Method: http.MethodGet, Object: Object{Version: "v1", Resource: "secrets", Namespace: namespace},
+		Accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+		Query:  url.Values{"fieldSelector": {"type=" + string(corev1.SecretTypeServiceAccountToken)}, "includeObject": {"None"}},
+	})
+	if err != nil {
+		return named, err
+	}
+	listed, err := firstCells(data)
+	all := append(named, listed...)
+	slices.Sort(all)
+	return slices.Compact(all), err
+}
+
+func (c *Cluster) namedSecrets(ctx context.Context, namespace, account string) ([]string, error) {
+	data, err := c.Read(ctx, Object{Version: "v1", Resource: "serviceaccounts", Namespace: namespace, Name: account})
+	if err != nil {
+		return nil, err
+	}
+	var sa corev1.ServiceAccount
+	if err := json.Unmarshal(data, &sa); err != nil {
+		return nil, fmt.Errorf("reading the service account %s/%s: %w", namespace, account, err)
+	}
+	var names []string
+	for _, s := range sa.Secrets {
+		names = append(names, s.Name)
+	}
+	return names, nil
+}
+
+// firstCells are the names in a table of the API.
+func firstCells(table []byte) ([]string, error) {
+	var t struct {
+		Kind string `json:"kind"`
+		Rows []struct {
+			Cells []any `json:"cells"`
+		} `json:"rows"`
+	}
+	if err := json.Unmarshal(table, &t); err != nil {
+		return nil, fmt.Errorf("reading a table of Secrets: %w", err)
+	}
+	if t.Kind != "Table" {
+		return nil, fmt.Errorf("the API server gave a %q where a table was asked for; it is not looked at", t.Kind)
+	}
+	var names []string
+	for _, r := range t.Rows {
+		if len(r.Cells) > 0 {
+			if name, ok := r.Cells[0].(string); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
 }

@@ -66,3 +66,15 @@ func FuzzConcerning(f *testing.F) {
 		}
 	})
 }
+
+// A table is read, and anything else is not.
+func FuzzFirstCells(f *testing.F) {
+	f.Add([]byte(`{"kind":"Table","rows":[{"cells":["legacy","kubernetes.io/service-account-token",3,"1d"]}]}`))
+	f.Add([]byte(`{"kind":"SecretList","items":[{"data":{"a":"b"}}],"rows":[{"cells":["a"]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := firstCells(data)
+		if len(names) > 0 && (err != nil || !strings.Contains(string(data), "Table") && !strings.Contains(string(data), `\u`)) {
+			t.Errorf("%s gives %q, %v", data, names, err)
+		}
+	})
+}

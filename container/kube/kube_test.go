@@ -21,6 +21,7 @@ func TestCluster(t *testing.T) {
 	s := kubetest.Start(t)
 	for name, test := range map[string]func(*testing.T, *kubetest.Server){
 		"List": list, "Find": find, "Gone": gone, "Risks": risks, "Record": record, "Restricted": restricted, "WhoAmI": whoAmI, "Pages": pages,
+		"OnTheNode": onTheNode, "TokenSecrets": tokenSecrets,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
@@ -282,5 +283,24 @@ func pages(t *testing.T, s *kubetest.Server) {
 	parts, err := s.API.Items(context.Background(), o, map[string][]string{"limit": {"2"}})
 	if err != nil || len(parts) != len(whole) || len(parts) < 5 {
 		t.Errorf("%d in pages of 2, %d in one, %v", len(parts), len(whole), err)
+	}
+}
+
+// tokenSecrets: names, and not a byte of what they hold.
+func tokenSecrets(t *testing.T, s *kubetest.Server) {
+	ns := s.Namespace(t)
+	secrets := kube.Object{Version: "v1", Resource: "secrets", Namespace: ns}
+	s.Do(t, http.MethodPost, secrets, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"legacy","annotations":{"kubernetes.io/service-account.name":"default"}},"type":"kubernetes.io/service-account-token"}`)
+	s.Do(t, http.MethodPost, secrets, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"password"},"stringData":{"p":"very-secret"}}`)
+	s.Do(t, http.MethodPatch, kube.Object{Version: "v1", Resource: "serviceaccounts", Namespace: ns, Name: "default"}, `{"secrets":[{"name":"named"}]}`)
+	got, err := s.API.TokenSecrets(context.Background(), ns, "default")
+	if err != nil || !slices.Equal(got, []string{"legacy", "named"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	said, err := s.API.Do(context.Background(), kube.Request{
+		Method: http.MethodGet, Object: secrets, Accept: "application/json;as=Table;v=v1;g=meta.k8s.io", Query: map[string][]string{"includeObject": {"None"}},
+	})
+	if err != nil || strings.Contains(string(said), "dmVyeS1zZWNyZXQ") || !strings.Contains(string(said), "password") {
+		t.Errorf("what the API server sends is %s, %v", said, err)
 	}
 }

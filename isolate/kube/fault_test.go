@@ -360,6 +360,24 @@ func selectsAll(t *testing.T, b bed) {
 	}
 }
 
+// critical: what the cluster stands on is refused unless that is forced.
+func critical(t *testing.T, b bed) {
+	b.Do(t, http.MethodPost, kubetest.In(kubetest.Pods, b.ns, ""), `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"dns"},"spec":{"schedulerName":"nobody","priorityClassName":"system-cluster-critical","containers":[{"name":"a","image":"x"}]}}`)
+	b.pod = "dns"
+	m := kube.New(b.API, kube.Options{CaseID: caseID})
+	p := b.plan(t, m)
+	var refused *isolate.RefusedError
+	if _, err := isolate.Apply(context.Background(), t.TempDir(), m, p); !errors.As(err, &refused) || !strings.Contains(err.Error(), "the cluster stands on it") {
+		t.Errorf("applied: %v", err)
+	}
+	p.Forced = true
+	e, err := isolate.Apply(context.Background(), t.TempDir(), m, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release(t, m, e)
+}
+
 func badCase(t *testing.T, b bed) {
 	for _, id := range []string{"", "a b", strings.Repeat("x", 64), "-x", "ü"} {
 		if _, err := kube.New(b.API, kube.Options{CaseID: id}).Plan(context.Background(), b.target("")); err == nil || !strings.Contains(err.Error(), "case id") {

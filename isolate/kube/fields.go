@@ -132,7 +132,7 @@ func (o object) manager(path []string) string {
 			continue
 		}
 		var owned any
-		if json.Unmarshal(entry.FieldsV1.Raw, &owned) != nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned) != nil {
 			continue
 		}
 		for _, p := range path {

@@ -185,6 +185,7 @@ func TestMethod(t *testing.T) {
 		{"NotUnderstood", notUnderstood},
 		{"SelectsAll", selectsAll},
 		{"BadCase", badCase},
+		{"Critical", critical},
 		{"Tampered", tampered},
 		{"Rights", rights},
 		{"Crashes", crashes},

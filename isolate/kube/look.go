@@ -32,6 +32,8 @@ type sight struct {
 	grantErrs []error
 	cnis      []string
 	cniErr    error
+	secrets   []string
+	secretErr error
 }
 
 // podOf is the pod of a target.
@@ -73,8 +75,7 @@ func (m *Method) look(ctx context.Context, want container.Pod) (*sight, error) {
 	return s, nil
 }
 
-// lookAround finds out what surrounds the pod. lacking are rights that this
-// account has not: what needs one of them is not asked for.
+// lookAround finds out what surrounds the pod.
 func (m *Method) lookAround(ctx context.Context, s *sight) error {
 	var nodeErr error
 	var wg sync.WaitGroup
@@ -87,6 +88,7 @@ func (m *Method) lookAround(ctx context.Context, s *sight) error {
 	})
 	wg.Go(func() { s.grants, s.grantErrs = m.api.Grants(ctx, s.id.Namespace, account(s.pod)) })
 	wg.Go(func() { s.cnis, s.cniErr = m.cnis(ctx) })
+	wg.Go(func() { s.secrets, s.secretErr = m.api.TokenSecrets(ctx, s.id.Namespace, account(s.pod)) })
 	wg.Wait()
 	return nodeErr
 }

@@ -8,7 +8,6 @@ package kube
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,8 +173,4 @@ func (b before) plausible(action string) error {
 		}
 	}
 	return nil
-}
-
-func contextOver(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
 }

@@ -129,12 +129,13 @@ func wholeAccount(t *testing.T, b bed)      { credentials(t, b, true) }
 
 func credentials(t *testing.T, b bed, whole bool) {
 	b.mayEdit(t)
+	b.Do(t, http.MethodPost, cluster.Object{Version: "v1", Resource: "secrets", Namespace: b.ns}, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"old-token","annotations":{"kubernetes.io/service-account.name":"default"}},"type":"kubernetes.io/service-account-token"}`)
 	held, twin := b.token(t, b.pod), b.token(t, b.other)
 	b.Await(t, "the rights of the pods' account", func() bool { return b.writes(held) == nil && b.writes(twin) == nil })
 	m := kube.New(b.API, kube.Options{CaseID: caseID, FreezeCredentials: true, WholeAccount: whole})
 	p := b.plan(t, m)
 	text := strings.Join(p.Warnings, "\n")
-	for _, want := range []string{"reads pass", "system:serviceaccount:" + b.ns + ":default may, in " + b.ns + ", ", "pods/exec", "by rolebindings.rbac.authorization.k8s.io " + b.ns + "/edit"} {
+	for _, want := range []string{"reads pass", "system:serviceaccount:" + b.ns + ":default may, in " + b.ns + ", ", "pods/exec", "legacy token Secrets in " + b.ns, "old-token", "by rolebindings.rbac.authorization.k8s.io " + b.ns + "/edit"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, text)
 		}

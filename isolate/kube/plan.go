@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"amber/container"
+	"amber/container/kube"
 	"amber/isolate"
 )
 
@@ -28,11 +29,11 @@ func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, erro
 	if err != nil {
 		return p, err
 	}
-	p.Refs = refs(t, want)
 	s, err := m.look(ctx, want)
 	if err != nil {
 		return p, err
 	}
+	p.Refs, p.Critical = refs(t, s.id), critical(s.pod)
 	warnings, lacking, err := m.lacks(ctx, Isolate, s.id.Namespace, s.serves)
 	if err != nil {
 		return p, err
@@ -50,15 +51,26 @@ func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, erro
 }
 
 // refs are the containers' own, by which a host's index knows them, and the
-// API's, by which any host does.
-func refs(t isolate.Target, pod container.Pod) []string {
-	var all []string
+// pod's with its uid: two clusters that are looked after from one workstation
+// may well have pods of one name.
+func refs(t isolate.Target, pod podID) []string {
+	all := []string{pod.ref() + "#" + pod.UID}
 	for _, c := range t.Containers {
-		all = append(all, c.Ref())
+		if c.Runtime != kube.Name {
+			all = append(all, c.Ref())
+		}
 	}
-	all = append(all, podID{Namespace: pod.Namespace, Name: pod.Name}.ref())
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// critical says why a pod is one that the cluster stands on.
+func critical(pod *corev1.Pod) []string {
+	switch c := pod.Spec.PriorityClassName; c {
+	case "system-cluster-critical", "system-node-critical":
+		return []string{fmt.Sprintf("the pod is of the class %s: the cluster stands on it", c)}
+	}
+	return nil
 }
 
 // forgo leaves out the policies that this account may not make.

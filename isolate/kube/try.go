@@ -157,7 +157,7 @@ func (a *application) effective(ctx context.Context) []error {
 // await polls until all attempts are refused. What cannot be tried is not
 // waited for: verify says so.
 func (m *Method) await(ctx context.Context, b before) error {
-	ctx, cancel := contextOver(ctx, m.o.Wait)
+	ctx, cancel := context.WithTimeout(ctx, m.o.Wait)
 	defer cancel()
 	for {
 		var open *attempt

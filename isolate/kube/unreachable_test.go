@@ -2,10 +2,12 @@ package kube_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	cluster "amber/container/kube"
+	"amber/container/kube/kubetest"
 	"amber/isolate"
 	"amber/isolate/kube"
 )
@@ -100,10 +102,37 @@ func policiesOfCNIs(t *testing.T, b bed) {
 		}
 	}
 	release(t, m, e)
+	b.withoutCilium(t)
 	if got := b.policies(t); strings.Contains(got, "amber") {
 		t.Errorf("after the release: %s", got)
 	}
 	if docs, misses, err := b.API.Record(context.Background(), b.ns, b.pod); err != nil || len(misses) > 0 || !strings.Contains(names(docs), "policies/ciliumnetworkpolicies.cilium.io.json") {
 		t.Errorf("recorded %s, misses %v, %v", names(docs), misses, err)
+	}
+}
+
+// withoutCilium: an account that may not make one of the policies is told so,
+// and the others are made.
+func (b bed) withoutCilium(t *testing.T) {
+	t.Helper()
+	api := b.Account(t, "no-cilium", b.ns)
+	role := printed(t, kube.Respond)
+	role.Metadata = map[string]string{"name": kubetest.Random("responder")}
+	role.Rules = slices.DeleteFunc(role.Rules, func(r policyRule) bool { return r.Resources[0] == "ciliumnetworkpolicies" })
+	b.grant(t, role, "no-cilium")
+	b.Await(t, "the role to be in force", func() bool {
+		ok, err := api.May(context.Background(), "list", cluster.Object{Version: "v1", Resource: "pods"})
+		return err == nil && ok
+	})
+	p := b.plan(t, kube.New(api, kube.Options{CaseID: caseID}))
+	kinds := ""
+	for _, s := range p.Steps {
+		kinds += s.Object + "\n"
+	}
+	if strings.Contains(kinds, "cilium") || !strings.Contains(kinds, "projectcalico") || !strings.Contains(kinds, "adminnetworkpolicies") {
+		t.Errorf("the steps are\n%s", kinds)
+	}
+	if text := strings.Join(p.Warnings, "\n"); !strings.Contains(text, "may not create ciliumnetworkpolicies.cilium.io in namespace "+b.ns+": that policy is not made") {
+		t.Errorf("the plan says\n%s", text)
 	}
 }

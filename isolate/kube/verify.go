@@ -138,7 +138,7 @@ func contains(have, want any) bool {
 // sends it traffic. Controllers take a moment, so it waits a while.
 func (m *Method) serviceCheck(ctx context.Context, b before) isolate.Check {
 	c := isolate.Check{Name: "no Service sends " + b.Pod.ref() + " traffic"}
-	ctx, cancel := contextOver(ctx, m.o.Wait)
+	ctx, cancel := context.WithTimeout(ctx, m.o.Wait)
 	defer cancel()
 	for {
 		in, err := m.endpoints(ctx, b)

@@ -25,7 +25,7 @@ func (m *Method) warnings(s *sight, t isolate.Target) []string {
 	if m.o.FreezeCredentials || m.o.WholeAccount {
 		w = append(w, m.credentialWarnings(s)...)
 	}
-	return append(w, accountWarnings(s)...)
+	return append(append(w, accountWarnings(s)...), secretWarnings(s)...)
 }
 
 func (m *Method) network(s *sight) []string {
@@ -229,4 +229,16 @@ func grantLine(g kube.Grant) string {
 		where = "in " + g.Namespace
 	}
 	return fmt.Sprintf("may, %s, %s (by %s)", where, writes, g.Binding)
+}
+
+// secretWarnings name the Secrets that hold tokens which no pod's end revokes.
+func secretWarnings(s *sight) []string {
+	var w []string
+	if len(s.secrets) > 0 {
+		w = append(w, "legacy token Secrets in "+s.id.Namespace+", whose tokens outlive every pod and are not known by a pod's uid: "+strings.Join(s.secrets, ", "))
+	}
+	if s.secretErr != nil {
+		w = append(w, "of legacy token Secrets only those are known that the service account names: listing others takes a right that amber does not ask for")
+	}
+	return w
 }
