@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"amber/container/kube"
 )
@@ -151,6 +153,8 @@ func (s *Server) Serve(t testing.TB, group, version, plural, kind string, namesp
 		`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{%s"name":"%[3]s.%[2]s"},"spec":{"group":%[2]q,"scope":%[5]q,"names":{"plural":%[3]q,"singular":%[6]q,"kind":%[4]q},
 		"versions":[{"name":%[7]q,"served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}}]}}`,
 		approved, group, plural, kind, scope, strings.ToLower(kind), version))
-	o := kube.Object{Group: group, Version: version, Resource: plural}
-	s.Await(t, plural+" to be served", func() bool { _, err := s.API.Items(context.Background(), o, nil); return err == nil })
+	s.Await(t, plural+" to be served", func() bool {
+		served, err := s.API.Served(context.Background(), group, version)
+		return err == nil && slices.ContainsFunc(served, func(r metav1.APIResource) bool { return r.Name == plural })
+	})
 }
