@@ -21,6 +21,7 @@ import (
 	"amber/collect/all"
 	"amber/collect/filesystem"
 	"amber/collect/metadata"
+	"amber/collect/network"
 	"amber/collect/room"
 	"amber/container"
 	"amber/evidence"
@@ -130,31 +131,15 @@ func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	return a.seal(w, b, t, acq, report)
 }
 
-func (a *acquirer) collectors(t container.Container) (list []collect.Collector) {
-	for _, col := range all.Collectors(all.Options{
+func (a *acquirer) collectors(t container.Container) []collect.Collector {
+	list := all.Collectors(all.Options{
+		Network:    network.Options{Recorded: a.recorded},
 		Filesystem: filesystem.Options{Full: a.c.Bool("full"), Volumes: a.c.Bool("volumes")},
 		Metadata:   metadata.Options{Describer: a.describe(t)},
-	}) {
-		switch {
-		case a.only != nil && !slices.Contains(a.only, col.Name()):
-		case col.Volatility() == collect.Network:
-			list = append(list, followed{col, a.recorded})
-		default:
-			list = append(list, col)
-		}
-	}
-	return list
-}
-
-// followed is a collector after which something else is done.
-type followed struct {
-	collect.Collector
-	then func()
-}
-
-func (f followed) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
-	defer f.then()
-	return f.Collector.Collect(ctx, c, sink)
+	})
+	return slices.DeleteFunc(list, func(c collect.Collector) bool {
+		return a.only != nil && !slices.Contains(a.only, c.Name())
+	})
 }
 
 func nameOf(t container.Container) string {

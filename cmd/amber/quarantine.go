@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -52,7 +53,7 @@ func (r *response) quarantine() {
 		if name == kube.Name {
 			r.recordPod()
 		}
-		list = append(list, r.takeMeasure(name))
+		list = append(list, r.takeMeasure(r.planned(name)))
 	}
 	for _, m := range list {
 		if m.State == string(isolate.Held) {
@@ -71,7 +72,7 @@ func (r *response) killConnections() {
 		r.warn("the evidence is not safe: its connections are left as they are")
 		return
 	}
-	m := r.takeMeasure(nft.ConnectionsName)
+	m := r.takeMeasure(r.planMeasure(nft.ConnectionsName))
 	for _, o := range m.entry.Receipt.Outcomes {
 		m.Notes = append(m.Notes, strings.TrimSpace(o.Note+" "+o.Err))
 	}
@@ -94,9 +95,34 @@ func (r *response) tell(m measureResult) {
 	}
 }
 
-// takeMeasure plans one and applies it.
-func (r *response) takeMeasure(name string) *measureResult {
-	m := r.planMeasure(name)
+// prepare plans the first measure while the sockets are recorded.
+func (r *response) prepare() {
+	if len(r.rest) == 0 {
+		return
+	}
+	plan := make(chan *measureResult, 1)
+	go func() {
+		m := r.planMeasure(r.rest[0])
+		if b, can := m.method.(interface {
+			Begin(context.Context, isolate.Plan)
+		}); can && m.State == planned {
+			b.Begin(r.c.Context, m.plan)
+		}
+		plan <- m
+	}()
+	r.first = sync.OnceValue(func() *measureResult { return <-plan })
+}
+
+// planned is the plan that prepare has made, or a new one.
+func (r *response) planned(name string) *measureResult {
+	if r.first != nil && name == r.rest[0] {
+		return r.first()
+	}
+	return r.planMeasure(name)
+}
+
+// takeMeasure applies one that is planned.
+func (r *response) takeMeasure(m *measureResult) *measureResult {
 	if m.State != planned {
 		return m
 	}

@@ -94,11 +94,12 @@ type response struct {
 	allow   []allow.Rule // what stays open
 	reach   []reach.Attempt
 	method  *freeze.Method
-	plan    isolate.Plan    // of the freeze; made also where that is not asked for, to see what stands on the target
-	entry   isolate.Entry   // of the freeze
-	taken   []isolate.Entry // of all measures that hold
-	only    []string        // the collectors to run; nil for all
-	cut     sync.Once       // quarantine
+	plan    isolate.Plan          // of the freeze; made also where that is not asked for, to see what stands on the target
+	entry   isolate.Entry         // of the freeze
+	taken   []isolate.Entry       // of all measures that hold
+	only    []string              // the collectors to run; nil for all
+	cut     sync.Once             // quarantine
+	first   func() *measureResult // see prepare
 	pod     podRecord
 
 	cs *casedir.Case
@@ -463,6 +464,7 @@ const cutLimit = 5 * time.Second
 // collect makes a bundle of each container that was named. When the first has
 // its sockets recorded, the target is cut off.
 func (r *response) collect() {
+	r.prepare()
 	late := time.AfterFunc(cutLimit, func() { r.cut.Do(r.quarantine) })
 	defer late.Stop()
 	a := r.acquirer()

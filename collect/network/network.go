@@ -6,6 +6,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"amber/collect"
@@ -21,6 +22,10 @@ type Options struct {
 	// Timeout is how long one read of a process may take, and how long the
 	// kernel may be silent while it lists sockets; 0 means two seconds.
 	Timeout time.Duration
+	// Recorded is called once: when the sockets, tracked connections and
+	// neighbours of the container's own namespaces are kept, or when they
+	// cannot be. Whoever wants to change its network waits for that.
+	Recorded func()
 }
 
 type collector struct{ opts Options }
@@ -34,6 +39,9 @@ func New(opts Options) collect.Collector {
 	}
 	if opts.PIDs == nil {
 		opts.PIDs = container.PIDs
+	}
+	if opts.Recorded == nil {
+		opts.Recorded = func() {}
 	}
 	return collector{opts}
 }
@@ -49,6 +57,8 @@ func (o collector) Collect(ctx context.Context, c container.Container, sink coll
 		owners: owners{}, index: jsonl.New(sink, "network/namespaces.jsonl", "procfs"),
 	}
 	defer r.close()
+	recorded := sync.OnceFunc(o.opts.Recorded)
+	defer recorded()
 	procs, err := o.opts.PIDs(c)
 	if err != nil {
 		if err := r.miss(ctx, "network/owners", fmt.Errorf("finding the container's processes: %w", err)); err != nil {
@@ -58,10 +68,8 @@ func (o collector) Collect(ctx context.Context, c container.Container, sink coll
 	if err := r.find(ctx, c, procs); err != nil {
 		return err
 	}
-	for _, n := range r.spaces {
-		if err := r.space(ctx, n); err != nil {
-			return err
-		}
+	if err := r.all(ctx, recorded); err != nil {
+		return err
 	}
 	if err := r.unlisted(); err != nil {
 		return err
@@ -96,19 +104,28 @@ func (r *run) miss(ctx context.Context, path string, reason error) error {
 	return r.sink.Miss(path, reason)
 }
 
-// space preserves one network namespace, sockets first.
-func (r *run) space(ctx context.Context, n *space) error {
-	if err := r.index.Write(n.record()); err != nil {
-		return err
-	}
-	if err := n.dial(r.timeout); err != nil {
-		if err := r.miss(ctx, n.dir+"/netlink", err); err != nil {
+// all preserves the namespaces, what changes soonest first, the container's
+// before the host's.
+func (r *run) all(ctx context.Context, recorded func()) error {
+	volatile := []func(context.Context, *space) error{r.enterSpace, r.sockets, r.conntrack, r.neighbours}
+	for _, n := range r.spaces {
+		if n.role == "host" { // the last of them
+			recorded()
+		}
+		if err := do(ctx, n, volatile...); err != nil {
 			return err
 		}
 	}
-	steps := []func(context.Context, *space) error{
-		r.sockets, r.conntrack, r.neighbours, r.interfaces, r.routes, r.rules, r.nft, r.procNet, r.sysctl,
+	recorded()
+	for _, n := range r.spaces {
+		if err := do(ctx, n, r.interfaces, r.routes, r.rules, r.nft, r.procNet, r.sysctl); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func do(ctx context.Context, n *space, steps ...func(context.Context, *space) error) error {
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -116,6 +133,17 @@ func (r *run) space(ctx context.Context, n *space) error {
 		if err := step(ctx, n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// enterSpace lists a namespace and opens the sockets that it is asked through.
+func (r *run) enterSpace(ctx context.Context, n *space) error {
+	if err := r.index.Write(n.record()); err != nil {
+		return err
+	}
+	if err := n.dial(r.timeout); err != nil {
+		return r.miss(ctx, n.dir+"/netlink", err)
 	}
 	return nil
 }

@@ -29,15 +29,16 @@ const (
 // the target's network namespace and from the node's: see Compare.
 type Checked struct {
 	isolate.Method
-	ask func(context.Context, isolate.Target) Ask
+	ask   func(context.Context, isolate.Target) Ask
+	early func() []Result // of Begin
 }
 
-var _ isolate.Method = Checked{}
+var _ isolate.Method = (*Checked)(nil)
 
 // Check adds the attempts to a method that cuts off network namespaces. ask
 // says what to try beside the usual; Verify and Revert do not call it.
-func Check(m isolate.Method, ask func(context.Context, isolate.Target) Ask) Checked {
-	return Checked{Method: m, ask: ask}
+func Check(m isolate.Method, ask func(context.Context, isolate.Target) Ask) *Checked {
+	return &Checked{Method: m, ask: ask}
 }
 
 // tried is what the step keeps.
@@ -50,7 +51,7 @@ type tried struct {
 }
 
 // Plan adds the step that tries what can be reached now.
-func (m Checked) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
+func (m *Checked) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
 	p, err := m.Method.Plan(ctx, t)
 	if err != nil {
 		return p, err
@@ -65,7 +66,7 @@ func (m Checked) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, erro
 }
 
 // look chooses the attempts; the results are those of nothing tried yet.
-func (m Checked) look(ctx context.Context, t isolate.Target) (tried, error) {
+func (m *Checked) look(ctx context.Context, t isolate.Target) (tried, error) {
 	for _, c := range t.Containers {
 		st, err := procfs.ReadStat(c.PID)
 		if c.PID <= 0 || err != nil {
@@ -99,12 +100,32 @@ func (b tried) step(id int) isolate.Step {
 	return s
 }
 
+// Begin tries what the plan says already, so that Apply need not wait for the
+// answers. It may be left out.
+func (m *Checked) Begin(ctx context.Context, p isolate.Plan) {
+	_, mine := split(p.Steps)
+	if mine == nil {
+		return
+	}
+	b, err := decode(*mine)
+	if err != nil {
+		return
+	}
+	done := make(chan []Result, 1)
+	go func() { done <- b.try(ctx, graceBefore) }()
+	m.early = func() []Result { return <-done }
+}
+
 // Apply tries, records what answered at once, and applies the method.
-func (m Checked) Apply(ctx context.Context, p isolate.Plan, rec isolate.Recorder) (isolate.Receipt, error) {
+func (m *Checked) Apply(ctx context.Context, p isolate.Plan, rec isolate.Recorder) (isolate.Receipt, error) {
 	inner, mine := split(p.Steps)
 	if mine != nil {
 		if b, err := decode(*mine); err == nil {
-			b.Before = b.try(ctx, graceBefore)
+			if m.early != nil {
+				b.Before = m.early()
+			} else {
+				b.Before = b.try(ctx, graceBefore)
+			}
 			if err := rec.Intend(b.step(0)); err != nil {
 				return isolate.Receipt{Plan: p, Start: time.Now().UTC(), End: time.Now().UTC()}, err
 			}
@@ -115,7 +136,7 @@ func (m Checked) Apply(ctx context.Context, p isolate.Plan, rec isolate.Recorder
 }
 
 // Verify adds what is reached now to the method's own checks.
-func (m Checked) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check, error) {
+func (m *Checked) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check, error) {
 	inner, mine := split(r.Steps)
 	r.Steps = inner
 	checks, err := m.Method.Verify(ctx, r)
@@ -131,7 +152,7 @@ func (m Checked) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check
 
 // Revert undoes the method, and notes whether what was reached before is
 // reached again.
-func (m Checked) Revert(ctx context.Context, r isolate.Receipt, done func(isolate.Outcome) error) error {
+func (m *Checked) Revert(ctx context.Context, r isolate.Receipt, done func(isolate.Outcome) error) error {
 	inner, mine := split(r.Steps)
 	r.Steps = inner
 	err := m.Method.Revert(ctx, r, done)

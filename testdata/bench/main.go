@@ -22,7 +22,7 @@ import (
 func main() {
 	amber := flag.String("amber", "bin/amber", "the binary to measure")
 	dir := flag.String("dir", os.TempDir(), "where everything is put, and removed again: 6 GiB")
-	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start")
+	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine")
 	build := flag.String("make-bundle", "", "write the bundle that cat reads into this directory, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,6 +55,7 @@ var sections = []section{
 	{"cat", (*bench).cat},
 	{"verify", (*bench).verify},
 	{"start", (*bench).start},
+	{"quarantine", (*bench).quarantine},
 }
 
 func run(ctx context.Context, amber, dir, only string) (err error) {
