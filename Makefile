@@ -9,21 +9,28 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
-.PHONY: build test race e2e demo fuzz bench lint vuln clean
+.PHONY: build test testbed race e2e demo fuzz bench lint vuln clean
 
 build:
 	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
 
-test:
-	go test ./...
+test: testbed
+	go test -timeout 20m ./...
+
+# testbed gets the runtimes and the Kubernetes that the tests run: some 10
+# minutes the first time, nothing later.
+testbed:
+	@if [ "$$(id -u)" = 0 ]; then testdata/testbed/fetch.sh containerd1 bash docker containerd2 etcd cni criu kubernetes; \
+	else echo "testbed: without root the privileged tests say what they skip"; fi
 
 race: export CGO_ENABLED := 1
 race:
 	go test -race -short ./...
 
 # e2e runs the real binary on real runtimes, killing it at every step.
-e2e:
+e2e: testbed
 	go test -tags e2e -count=1 -timeout 45m -v ./testdata/e2e/
+	go test -tags e2e -count=1 -timeout 20m -v -run TestKubelet ./isolate/probes/
 
 # demo brings up a containerd of its own with a container that misbehaves.
 demo:
