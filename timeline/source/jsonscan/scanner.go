@@ -16,6 +16,7 @@
 package jsonscan
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/bits"
 )
@@ -77,8 +78,16 @@ func (s *Scanner) stop(i int) {
 	}
 }
 
-// peek skips white space and gives the next byte, 0 at the end.
+// peek skips white space and gives the next byte, 0 at the end. Nearly always
+// there is none to skip.
 func (s *Scanner) peek() byte {
+	if s.i < len(s.b) && s.b[s.i] > ' ' {
+		return s.b[s.i]
+	}
+	return s.space()
+}
+
+func (s *Scanner) space() byte {
 	for i := s.i; i < len(s.b); i++ {
 		switch c := s.b[i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -184,14 +193,14 @@ const (
 // StringStop is the first quote, backslash or control character from i on, or
 // the end: eight bytes at a time.
 func StringStop(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		w := uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
-			uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
+	for rest := b[i:]; len(rest) >= 8; rest = rest[8:] {
+		w := binary.LittleEndian.Uint64(rest)
 		quote, slash := w^(ones*'"'), w^(ones*'\\')
 		m := ((quote - ones) & ^quote) | ((slash - ones) & ^slash) | ((w - ones*0x20) & ^w)
 		if m &= highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+			return len(b) - len(rest) + bits.TrailingZeros64(m)/8
 		}
+		i += 8
 	}
 	for ; i < len(b); i++ {
 		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {

@@ -1,0 +1,48 @@
+package sourcetest
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"amber/timeline"
+)
+
+// Bench reads a log again and again on one goroutine, framing and parsing, and
+// reports events a second of processor time: others may use the machine.
+func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinality) {
+	b.Helper()
+	for _, c := range cardinality {
+		b.Logf("%s: up to %d values", c.Column, c.Values)
+	}
+	b.SetBytes(int64(len(log)))
+	b.ReportAllocs()
+	events := 0
+	count := func(*timeline.Event) error { events++; return nil }
+	before := processorTime(b)
+	for b.Loop() {
+		p := src.NewParser()
+		for rec, err := range src.Records(b.Context(), bytes.NewReader(log)) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := p.Parse(rec, count); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	used := processorTime(b) - before
+	b.ReportMetric(float64(events)/used.Seconds(), "events/cpu-s")
+	b.ReportMetric(float64(b.N)*float64(len(log))/1e6/used.Seconds(), "MB/cpu-s")
+}
+
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
