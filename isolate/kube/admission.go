@@ -35,6 +35,12 @@ func (q quarantine) here() tree {
 	return tree{"matchLabels": tree{"kubernetes.io/metadata.name": q.pod.Namespace}}
 }
 
+// until ends the message of a refusal. The hold tells it from that of an earlier
+// hold of the same pod, which outlives its policy by a second or so.
+func (q quarantine) until() string {
+	return fmt.Sprintf("by amber, case %s, until amber isolate release (hold %s)", q.caze, q.hold)
+}
+
 func denial(message string) []any {
 	return []any{tree{"expression": "false", "message": message, "reason": "Forbidden"}}
 }
@@ -52,7 +58,7 @@ func (q quarantine) holdPolicy() []made {
 		"matchConditions": []any{tree{"name": "the-held-pod", "expression": fmt.Sprintf(
 			"request.operation == 'DELETE' ? oldObject.metadata.uid == %s : request.name == %s", celString(q.pod.UID), celString(q.pod.Name),
 		)}},
-		"validations": denial(fmt.Sprintf("the pod %s/%s is held as evidence by amber, case %s, until amber isolate release", q.pod.Namespace, q.pod.Name, q.caze)),
+		"validations": denial(fmt.Sprintf("the pod %s/%s is held as evidence %s", q.pod.Namespace, q.pod.Name, q.until())),
 	}
 	return q.admission("hold", "has admission refuse that anybody deletes or evicts this pod", provesHeld, spec)
 }
@@ -81,7 +87,7 @@ func (q quarantine) imagePolicy(refs, digests []string) []made {
 		},
 		"validations": []any{tree{
 			"expression": "variables.images.all(i, !(" + strings.Join(blocked, " || ") + ") || i in variables.had)",
-			"message":    fmt.Sprintf("this image is blocked in %s by amber, case %s, until amber isolate release", q.pod.Namespace, q.caze), "reason": "Forbidden",
+			"message":    fmt.Sprintf("this image is blocked in %s %s", q.pod.Namespace, q.until()), "reason": "Forbidden",
 		}},
 	}
 	all := q.admission("image", "has admission refuse new containers of "+strings.Join(append(refs, digests...), ", ")+" in the namespace", provesImage, spec)
@@ -104,7 +110,7 @@ func (q quarantine) credentialsPolicy(account string, whole bool) []made {
 		"failurePolicy":    "Ignore",
 		"matchConstraints": tree{"resourceRules": []any{rule([]any{"*"}, "*", "*", "*/*")}},
 		"matchConditions":  []any{tree{"name": "the-held-credentials", "expression": who}},
-		"validations":      denial(fmt.Sprintf("the credentials of the pod %s/%s are frozen by amber, case %s, until amber isolate release", q.pod.Namespace, q.pod.Name, q.caze)),
+		"validations":      denial(fmt.Sprintf("the credentials of the pod %s/%s are frozen %s", q.pod.Namespace, q.pod.Name, q.until())),
 	}
 	return q.admission("credentials", sentence, provesToken, spec)
 }

@@ -31,14 +31,14 @@ func (t attempt) check() isolate.Check { return isolate.Check{Name: t.name, OK: 
 
 // judge reads the answer to an attempt. That somebody else refuses it proves
 // nothing of the policy.
-func judge(name, policy string, err error) attempt {
+func (b before) judge(name string, err error) attempt {
 	t := attempt{name: name}
 	lacking := (*kube.ForbiddenError)(nil)
 	switch {
 	case err == nil:
 		t.got = "the API server would have done it"
-	case strings.Contains(err.Error(), policy):
-		t.refused, t.got = true, "refused by the admission policy "+policy
+	case strings.Contains(err.Error(), b.Object.Name) && strings.Contains(err.Error(), b.Hold):
+		t.refused, t.got = true, "refused by the admission policy "+b.Object.Name
 	case errors.As(err, &lacking):
 		t.untried, t.got = err, "not tried: "+err.Error()
 	case apierrors.IsNotFound(err):
@@ -67,7 +67,7 @@ func (m *Method) tries(ctx context.Context, b before) []attempt {
 func (m *Method) tryDelete(ctx context.Context, b before) attempt {
 	body, _ := json.Marshal(tree{"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": []any{"All"}, "preconditions": tree{"uid": b.Pod.UID}})
 	_, err := m.api.Do(ctx, kube.Request{Method: http.MethodDelete, Object: b.Pod.object(), Query: dryRun(), Body: body})
-	return judge("deletion of "+b.Pod.ref()+" is refused (dry run)", b.Object.Name, err)
+	return b.judge("deletion of "+b.Pod.ref()+" is refused (dry run)", err)
 }
 
 func (m *Method) tryEvict(ctx context.Context, b before) attempt {
@@ -78,7 +78,7 @@ func (m *Method) tryEvict(ctx context.Context, b before) attempt {
 		"deleteOptions": tree{"dryRun": []any{"All"}, "preconditions": tree{"uid": b.Pod.UID}},
 	})
 	_, err := m.api.Do(ctx, kube.Request{Method: http.MethodPost, Object: o, Query: dryRun(), Body: body})
-	return judge("eviction of "+b.Pod.ref()+" is refused (dry run)", b.Object.Name, err)
+	return b.judge("eviction of "+b.Pod.ref()+" is refused (dry run)", err)
 }
 
 // tryImage makes a pod that the strictest of pod security standards lets pass.
@@ -95,7 +95,7 @@ func (m *Method) tryImage(ctx context.Context, b before) attempt {
 	})
 	o := kube.Object{Version: "v1", Resource: "pods", Namespace: b.Pod.Namespace}
 	_, err := m.api.Do(ctx, kube.Request{Method: http.MethodPost, Object: o, Query: dryRun(), Body: body})
-	return judge("a new pod of "+b.Image+" is refused (dry run)", b.Object.Name, err)
+	return b.judge("a new pod of "+b.Image+" is refused (dry run)", err)
 }
 
 // tryWrite writes in the name of the pod, which takes the right to impersonate
@@ -113,7 +113,7 @@ func (m *Method) tryWrite(ctx context.Context, b before) attempt {
 	body, _ := json.Marshal(tree{"apiVersion": "v1", "kind": "ConfigMap", "metadata": tree{"name": "amber-try-" + b.Hold}})
 	o := kube.Object{Version: "v1", Resource: "configmaps", Namespace: b.Pod.Namespace}
 	_, err := m.api.Do(ctx, kube.Request{Method: http.MethodPost, Object: o, Query: dryRun(), Body: body, As: as})
-	t := judge("a write with the pod's token is refused (dry run)", b.Object.Name, err)
+	t := b.judge("a write with the pod's token is refused (dry run)", err)
 	if err != nil && strings.Contains(err.Error(), "cannot impersonate") {
 		t.untried = err
 	}
