@@ -1,0 +1,111 @@
+package bundle
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"amber/timeline"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// dump shows an event as text, a field a line.
+func dump(e *timeline.Event) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "@timestamp: %s\n", clock(e.Time))
+	for _, t := range []struct {
+		name string
+		time timeline.Time
+	}{{"event.end", e.End}, {"start", e.Start}} {
+		if t.time != timeline.NoTime {
+			fmt.Fprintf(&b, "%s: %s\n", t.name, clock(t.time))
+		}
+	}
+	fmt.Fprintf(&b, "id: %q sub: %d\n", e.ID, e.Sub)
+	for f := range timeline.NumFields {
+		switch n, ok := e.GetNum(f); {
+		case !ok:
+		case f.Kind() == timeline.Long:
+			fmt.Fprintf(&b, "%s: %d\n", f, n)
+		case f.Kind() == timeline.Keywords:
+			fmt.Fprintf(&b, "%s: %q\n", f, e.GetList(f))
+		default:
+			fmt.Fprintf(&b, "%s: %q\n", f, e.GetStr(f))
+		}
+	}
+	for _, x := range e.Extras() {
+		fmt.Fprintf(&b, "  %s: %q\n", x.Name, x.Value)
+	}
+	return b.String()
+}
+
+func clock(t timeline.Time) string {
+	return time.UnixMicro(t.Micros).Add(time.Duration(t.Nanos)).UTC().Format(time.RFC3339Nano)
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; got:\n%s", name, got)
+	}
+}
+
+// counts is what became of a file's records.
+type counts struct {
+	events, records, skipped, rejected int
+	reasons                            []string
+}
+
+// readAll parses all records of a bundle.
+func readAll(t testing.TB, b *Bundle, each func(timeline.Record, *timeline.Event)) (c counts) {
+	t.Helper()
+	p := b.NewParser()
+	for rec, err := range b.Records(t.Context()) {
+		if c.reject(t, err) {
+			continue
+		}
+		c.records++
+		before := c.events
+		if !c.reject(t, p.Parse(rec, func(e *timeline.Event) error {
+			c.events++
+			each(rec, e)
+			return nil
+		})) && c.events == before {
+			t.Errorf("record %d of kind %d is gone", rec.Line, rec.Kind)
+		}
+	}
+	return c
+}
+
+func (c *counts) reject(t testing.TB, err error) bool {
+	t.Helper()
+	var skip *timeline.SkipError
+	var reject *timeline.RejectError
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &skip):
+		c.skipped++
+		c.reasons = append(c.reasons, string(skip.Reason))
+	case errors.As(err, &reject):
+		c.rejected++
+		c.reasons = append(c.reasons, string(reject.Reason))
+	default:
+		t.Fatal(err)
+	}
+	return true
+}
