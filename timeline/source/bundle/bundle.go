@@ -45,6 +45,7 @@ type about struct {
 	image, imageDigest     string
 	namespace, pod, podUID string
 	runtime                string
+	end                    time.Time // of the acquisition
 }
 
 // Open opens the bundle in a directory. What its digests say is checked as it is
