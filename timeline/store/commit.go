@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -68,9 +67,9 @@ func (w *Writer) next(ctx context.Context) (*Manifest, error) {
 // removes what the new generation does without.
 func (w *Writer) publish(next *Manifest) error {
 	for _, f := range w.fresh {
-		for sub, ext := range map[string]string{segmentsDir: ".parquet", indexDir: ".idx"} {
-			from := filepath.Join(w.dir, buildingDir, f.Name+ext)
-			if err := durable.Rename(from, filepath.Join(w.dir, sub, f.Name+ext)); err != nil {
+		for _, to := range []string{filepath.Join(indexDir, f.Name+".idx"), filepath.Join(segmentsDir, f.Name+".parquet")} {
+			from := filepath.Join(w.dir, buildingDir, filepath.Base(to))
+			if err := durable.Rename(from, filepath.Join(w.dir, to)); err != nil {
 				return fmt.Errorf("putting the segment %s in its place: %w", f.Name, err)
 			}
 		}
@@ -81,5 +80,3 @@ func (w *Writer) publish(next *Manifest) error {
 	w.man, w.fresh, w.serial = next, nil, 0
 	return sweep(w.dir, next)
 }
-
-var errNoRows = errors.New("no rows are left")

@@ -67,7 +67,7 @@ func (g *gen) next(file int32) *timeline.Event {
 	e := &g.e
 	e.Reset()
 	g.buf = g.buf[:0]
-	g.micro += int64(g.rnd.IntN(2000))
+	g.micro += 1 + int64(g.rnd.IntN(2000))
 	e.Time = timeline.Time{Micros: g.micro}
 	e.End = timeline.Time{Micros: g.micro + int64(g.rnd.IntN(50000))}
 	verb, resource := genVerbs[g.rnd.IntN(len(genVerbs))], genResources[g.rnd.IntN(len(genResources))]

@@ -1,6 +1,10 @@
 package store
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"amber/timeline/query"
+)
 
 const (
 	blockRows = 8192 // rows in a page, and in a block of the trigram index
@@ -46,7 +50,7 @@ func (t *trigrams) add(v []byte, scratch []byte) []byte {
 		}
 	}
 	if high >= utf8.RuneSelf {
-		scratch = appendFolded(scratch[:0], v)
+		scratch = query.AppendFolded(scratch[:0], v)
 		t.addFolded(scratch)
 	}
 	return scratch

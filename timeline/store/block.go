@@ -1,0 +1,231 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"amber/timeline"
+)
+
+// words are texts, numbered from 1.
+type words struct {
+	data []byte
+	ends []uint32 // each is behind its length of four bytes and its bytes
+	nums []int64  // of a column of integers instead
+}
+
+func (w *words) len() int { return max(len(w.ends), len(w.nums)) }
+
+func (w *words) bytes() int { return cap(w.data) + 4*cap(w.ends) + 8*cap(w.nums) }
+
+func (w *words) text(k uint32) []byte {
+	var start uint32
+	if k > 1 {
+		start = w.ends[k-2]
+	}
+	return w.data[start+4 : w.ends[k-1]]
+}
+
+// readWords finds n values in PLAIN.
+func readWords(data []byte, n int) (*words, error) {
+	if n > len(data)/4 {
+		return nil, corrupt("%d values in %d bytes", n, len(data))
+	}
+	w := &words{data: data, ends: make([]uint32, n)}
+	at := uint64(0)
+	for i := range w.ends {
+		if at+4 > uint64(len(data)) {
+			return nil, corrupt("a page of values that ends too soon")
+		}
+		at += 4 + uint64(binary.LittleEndian.Uint32(data[at:]))
+		if at > uint64(len(data)) {
+			return nil, corrupt("a value that is longer than its page")
+		}
+		w.ends[i] = uint32(at)
+	}
+	return w, nil
+}
+
+func readInts(data []byte, n int) (*words, error) {
+	if n > len(data)/8 {
+		return nil, corrupt("%d integers in %d bytes", n, len(data))
+	}
+	w := &words{nums: make([]int64, n)}
+	for i := range w.nums {
+		w.nums[i] = int64(binary.LittleEndian.Uint64(data[8*i:]))
+	}
+	return w, nil
+}
+
+// block is a page of a column, decoded. Of a column with one value a row, ids
+// has one number for each row, 0 where it is absent; of one with several, row i
+// has the numbers from ends[i-1] to ends[i].
+type block struct {
+	ids   []uint32
+	ends  []uint32
+	words *words
+	local bool // the words are the page's own, not the segment's
+}
+
+// row is the numbers of a row's values.
+func (b *block) row(i int) []uint32 {
+	if b.ends != nil {
+		lo, hi := span(b.ends, i)
+		return b.ids[lo:hi]
+	}
+	if b.ids[i] == 0 {
+		return nil
+	}
+	return b.ids[i : i+1]
+}
+
+// block decodes a page; nil where no row of the segment has a value.
+func (s *segment) block(leaf, n int) (*block, error) {
+	c := &s.chunks[leaf]
+	if c.empty {
+		return nil, nil
+	}
+	body, h, err := s.page(c, c.pages[n])
+	if err != nil {
+		return nil, err
+	}
+	lo, hi := s.blockRange(n)
+	info := infoOf(leaf)
+	b := &block{}
+	present := hi - lo
+	if info.shape == repeated {
+		present, body, err = b.repeated(body, hi-lo, h.values)
+	} else if info.shape == optional {
+		present, body, err = b.optional(body, hi-lo)
+	} else {
+		b.ids = countUp(make([]uint32, present))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, s.fill(b, leaf, c, body, present)
+}
+
+func countUp(ids []uint32) []uint32 {
+	for i := range ids {
+		ids[i] = uint32(i) + 1
+	}
+	return ids
+}
+
+// optional reads the levels of a column with at most one value a row; ids then
+// count the values that are there.
+func (b *block) optional(body []byte, rows int) (int, []byte, error) {
+	b.ids = make([]uint32, rows)
+	body, err := cutLevels(body, b.ids, 1)
+	if err != nil {
+		return 0, nil, err
+	}
+	n := uint32(0)
+	for i, def := range b.ids {
+		n += def
+		b.ids[i] = n * def
+	}
+	return int(n), body, nil
+}
+
+func (b *block) repeated(body []byte, rows int, values int64) (int, []byte, error) {
+	if values < int64(rows) || values > 1<<26 {
+		return 0, nil, corrupt("a page of %d values for %d rows", values, rows)
+	}
+	reps, defs := make([]uint32, values), make([]uint32, values)
+	body, err := cutLevels(body, reps, 1)
+	if err == nil {
+		body, err = cutLevels(body, defs, 2)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	b.ends = make([]uint32, 0, rows)
+	n := uint32(0)
+	for i, rep := range reps {
+		if rep == 0 && i > 0 {
+			b.ends = append(b.ends, n)
+		}
+		n += defs[i] >> 1
+	}
+	if b.ends = append(b.ends, n); len(b.ends) != rows || reps[0] != 0 {
+		return 0, nil, corrupt("a page of %d rows instead of %d", len(b.ends), rows)
+	}
+	b.ids = countUp(make([]uint32, n))
+	return int(n), body, nil
+}
+
+// fill reads the values behind the levels.
+func (s *segment) fill(b *block, leaf int, c *chunk, body []byte, n int) (err error) {
+	switch c.enc {
+	case encDict:
+		return s.fillDict(b, leaf, body, n)
+	case encDelta:
+		b.local, b.words = true, &words{nums: make([]int64, n)}
+		return readDelta(body, b.words.nums)
+	case encPlain:
+		b.local = true
+		if leaf == leafRowID {
+			if len(body) != n*len(timeline.RowID{}) {
+				return corrupt("%d row ids in %d bytes", n, len(body))
+			}
+			b.words = &words{data: body}
+			return nil
+		}
+		b.words, err = readWords(body, n)
+		return err
+	}
+	return corrupt("the encoding %d", c.enc)
+}
+
+func (s *segment) fillDict(b *block, leaf int, body []byte, n int) error {
+	w, err := s.dictionary(leaf)
+	if err != nil {
+		return err
+	}
+	b.words = w
+	if len(body) == 0 {
+		return corrupt("a page without the width of its numbers")
+	}
+	nums := make([]uint32, n)
+	if _, err := readRLE(body[1:], nums, int(body[0])); err != nil {
+		return err
+	}
+	for _, v := range nums {
+		if int64(v) >= int64(w.len()) {
+			return corrupt("the number %d of a dictionary of %d", v, w.len())
+		}
+	}
+	for i, k := range b.ids {
+		if k != 0 {
+			b.ids[i] = nums[k-1] + 1
+		}
+	}
+	return nil
+}
+
+// dictionary is a leaf's dictionary; nil where its pages are plain.
+func (s *segment) dictionary(leaf int) (*words, error) {
+	c := &s.chunks[leaf]
+	if c.enc != encDict || c.empty {
+		return nil, nil
+	}
+	return cached(s.cache, cacheKey{segment: s.at, leaf: leaf}, func() (*words, int, error) {
+		body, h, err := s.page(c, c.dict)
+		if err != nil {
+			return nil, 0, err
+		}
+		if h.values != int64(c.words) {
+			return nil, 0, corrupt("a dictionary of %d values where the index says %d", h.values, c.words)
+		}
+		read := readWords
+		if infoOf(leaf).typ == typeInt64 {
+			read = readInts
+		}
+		w, err := read(body, c.words)
+		if err != nil {
+			return nil, 0, err
+		}
+		return w, w.bytes(), nil
+	})
+}

@@ -1,0 +1,299 @@
+package store
+
+import (
+	"bytes"
+	"encoding/hex"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"amber/timeline"
+	"amber/timeline/query"
+)
+
+// tester tells whether a value matches: a pattern or a range.
+type tester interface{ Match([]byte) bool }
+
+// match is a pattern on a field, or on all texts.
+func (s *segment) match(m *query.Match) (node, error) {
+	if m.Field.Kind == query.RowID {
+		return s.rowID(m.Pattern.Text)
+	}
+	blocks, err := s.candidates(m.Pattern.Literals())
+	if err != nil {
+		return nil, err
+	}
+	return s.values(m.Field, m.Pattern, blocks)
+}
+
+// values tests the values of a field; blocks are those that may have one, nil
+// being all.
+func (s *segment) values(f query.Field, t tester, blocks []bool) (node, error) {
+	switch f.Kind {
+	case query.Extra:
+		return s.extraNode(f.Name, t, blocks)
+	case query.Any:
+		n := &valueNode{tester: t, blocks: blocks}
+		for leaf := leafField; leaf <= leafExtraValue; leaf++ {
+			if leaf != leafExtra && infoOf(leaf).typ == typeBytes && !s.chunks[leaf].empty {
+				n.leaves = append(n.leaves, leaf)
+			}
+		}
+		return n, nil
+	}
+	leaf := leafField + int(f.Column)
+	if s.chunks[leaf].empty {
+		return nothing{}, nil
+	}
+	return &valueNode{tester: t, blocks: blocks, leaves: []int{leaf}}, nil
+}
+
+// valueNode matches rows of which any value in any of the leaves does.
+type valueNode struct {
+	tester tester
+	blocks []bool
+	leaves []int
+
+	mu   sync.Mutex
+	hits map[int][]bool // by leaf, which words of the dictionary match; nil is none
+}
+
+func (n *valueNode) maybe(b int) bool { return n.blocks == nil || n.blocks[b] }
+
+func (n *valueNode) rows(sc *scan, out *rowSet) error {
+	*out = rowSet{}
+	if !n.maybe(sc.b) {
+		return nil
+	}
+	for _, leaf := range n.leaves {
+		hits, err := n.dictionary(sc.seg, leaf)
+		if err != nil {
+			return err
+		}
+		plain := sc.seg.chunks[leaf].enc != encDict
+		if hits == nil && !plain {
+			continue
+		}
+		b, err := sc.block(leaf)
+		if err != nil {
+			return err
+		}
+		if plain {
+			hits = matchWords(b.words, n.tester)
+		}
+		b.mark(hits, out)
+	}
+	return nil
+}
+
+// dictionary tests each word of a dictionary, once.
+func (n *valueNode) dictionary(s *segment, leaf int) ([]bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if hits, ok := n.hits[leaf]; ok {
+		return hits, nil
+	}
+	w, err := s.dictionary(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if n.hits == nil {
+		n.hits = map[int][]bool{}
+	}
+	if w != nil {
+		n.hits[leaf] = matchWords(w, n.tester)
+	}
+	return n.hits[leaf], nil
+}
+
+// matchWords tests words; the answer is by their numbers, nil where none fits.
+func matchWords(w *words, t tester) []bool {
+	if p, ok := t.(*query.Pattern); ok {
+		if needle, whole := p.Folded(); whole {
+			if hits, ok := containing(w, needle); ok {
+				return hits
+			}
+		}
+	}
+	var hits []bool
+	for k := uint32(1); int(k) <= w.len(); k++ {
+		if t.Match(w.text(k)) {
+			if hits == nil {
+				hits = make([]bool, w.len()+1)
+			}
+			hits[k] = true
+		}
+	}
+	return hits
+}
+
+// containing looks for a text in all words at once; ok is false where a letter
+// beyond ASCII keeps it from that.
+func containing(w *words, needle []byte) (hits []bool, ok bool) {
+	folded := bytes.Clone(w.data)
+	start := uint32(0)
+	for _, end := range w.ends {
+		copy(folded[start:start+4], "\x00\x00\x00\x00")
+		start = end
+	}
+	var high byte
+	for i, b := range folded {
+		high |= b
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		folded[i] = b
+	}
+	if high >= utf8.RuneSelf {
+		return nil, false
+	}
+	for at := 0; ; {
+		i := bytes.Index(folded[at:], needle)
+		if i < 0 {
+			return hits, true
+		}
+		at += i
+		k, _ := slices.BinarySearch(w.ends, uint32(at)+1)
+		end := int(w.ends[k])
+		start := 4
+		if k > 0 {
+			start += int(w.ends[k-1])
+		}
+		if at < start || at+len(needle) > end {
+			at++
+			continue
+		}
+		if hits == nil {
+			hits = make([]bool, w.len()+1)
+		}
+		hits[k+1] = true
+		at = end
+	}
+}
+
+// mark adds the rows that have a value that hits.
+func (b *block) mark(hits []bool, out *rowSet) {
+	switch {
+	case hits == nil:
+	case b.ends == nil:
+		for i, k := range b.ids {
+			if hits[k] {
+				out.add(i)
+			}
+		}
+	default:
+		lo := uint32(0)
+		for i, hi := range b.ends {
+			for _, k := range b.ids[lo:hi] {
+				if hits[k] {
+					out.add(i)
+					break
+				}
+			}
+			lo = hi
+		}
+	}
+}
+
+// rowIDNode matches one row.
+type rowIDNode struct{ id timeline.RowID }
+
+func (s *segment) rowID(text string) (node, error) {
+	var id timeline.RowID
+	if _, err := hex.Decode(id[:], []byte(text)); err != nil {
+		return nil, err
+	}
+	filter, err := s.filter()
+	if err != nil || !filter.has(id) {
+		return nothing{}, err
+	}
+	return rowIDNode{id}, nil
+}
+
+func (rowIDNode) maybe(int) bool { return true }
+
+func (n rowIDNode) rows(sc *scan, out *rowSet) error {
+	*out = rowSet{}
+	b, err := sc.block(leafRowID)
+	if err != nil {
+		return err
+	}
+	for i := range sc.len() {
+		if bytes.Equal(b.words.data[16*i:16*i+16], n.id[:]) {
+			out.add(i)
+		}
+	}
+	return nil
+}
+
+// extraNode matches rows with a value under a name that has no column.
+type extraNode struct {
+	names  valueNode // which names it is
+	values valueNode
+}
+
+func (s *segment) extraNode(name string, t tester, blocks []bool) (node, error) {
+	if s.chunks[leafExtra].empty {
+		return nothing{}, nil
+	}
+	n := &extraNode{values: valueNode{tester: t, blocks: blocks}}
+	n.names.tester = nameTester(name)
+	return n, nil
+}
+
+type nameTester string
+
+func (n nameTester) Match(v []byte) bool { return string(v) == string(n) }
+
+// anyValue matches every value.
+type anyValue struct{}
+
+func (anyValue) Match([]byte) bool { return true }
+
+func (n *extraNode) maybe(b int) bool { return n.values.maybe(b) }
+
+func (n *extraNode) rows(sc *scan, out *rowSet) error {
+	*out = rowSet{}
+	if !n.maybe(sc.b) {
+		return nil
+	}
+	keys, names, err := n.names.hitsOf(sc, leafExtra)
+	if err != nil || names == nil {
+		return err
+	}
+	values, hits, err := n.values.hitsOf(sc, leafExtraValue)
+	if err != nil || hits == nil {
+		return err
+	}
+	if len(keys.ids) != len(values.ids) {
+		return corrupt("%d names for %d values", len(keys.ids), len(values.ids))
+	}
+	lo := uint32(0)
+	for i, hi := range keys.ends {
+		for j := lo; j < hi; j++ {
+			if names[keys.ids[j]] && hits[values.ids[j]] {
+				out.add(i)
+				break
+			}
+		}
+		lo = hi
+	}
+	return nil
+}
+
+// hitsOf is a decoded block and which of its words match.
+func (n *valueNode) hitsOf(sc *scan, leaf int) (*block, []bool, error) {
+	hits, err := n.dictionary(sc.seg, leaf)
+	plain := sc.seg.chunks[leaf].enc != encDict
+	if err != nil || hits == nil && !plain {
+		return nil, nil, err
+	}
+	b, err := sc.block(leaf)
+	if err != nil {
+		return nil, nil, err
+	}
+	if plain {
+		hits = matchWords(b.words, n.tester)
+	}
+	return b, hits, nil
+}
