@@ -39,6 +39,7 @@ type Scanner struct {
 	depth int
 	err   error
 	arena []byte // strings that had escapes
+	key   []byte
 }
 
 // Reset begins another text. What the Scanner gave of the last one is not valid
@@ -161,14 +162,17 @@ func (s *Scanner) Key() []byte {
 		s.stop(s.i)
 		return nil
 	}
-	key := s.str()
+	s.key = s.str()
 	if s.peek() != ':' {
 		s.stop(s.i)
 		return nil
 	}
 	s.i++
-	return key
+	return s.key
 }
+
+// LastKey is what Key gave last.
+func (s *Scanner) LastKey() []byte { return s.key }
 
 // str reads the string that begins here.
 func (s *Scanner) str() []byte {

@@ -1,0 +1,288 @@
+package cloudtrail
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+
+	"amber/timeline"
+)
+
+// event fills the row.
+func (p *parser) event() {
+	t, e := &p.t, &p.e
+	e.Const(timeline.EventDataset, "cloudtrail")
+	e.Const(timeline.CloudProvider, "aws")
+	if len(t.name) == 0 {
+		t.name, t.source = t.insight.name, t.insight.source
+	}
+	e.Str(timeline.EventAction, t.name)
+	e.Str(timeline.EventProvider, t.source)
+	service := bytes.TrimSuffix(t.source, []byte(".amazonaws.com"))
+	e.Str(timeline.CloudServiceName, service)
+	e.Str(timeline.CloudRegion, t.region)
+	p.classify(service)
+	p.who()
+	p.from()
+	p.outcome()
+	p.details()
+	p.identity()
+	e.Str(timeline.Message, p.message(service))
+}
+
+// identity makes deliveries of one event one row. The id is AWS's own, but what
+// says something else under it is another event.
+func (p *parser) identity() {
+	t := &p.t
+	if len(t.id) == 0 {
+		return
+	}
+	mark := len(p.text)
+	p.text.Bytes(t.id)
+	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
+	p.text = binary.BigEndian.AppendUint64(p.text, xxhash.Sum64(t.name)^xxhash.Sum64(t.source)*3^xxhash.Sum64(t.who.principal)*5)
+	p.e.ID = p.text.Since(mark)
+}
+
+func (p *parser) classify(service []byte) {
+	t, e := &p.t, &p.e
+	e.AddConst(timeline.EventCategory, "api")
+	switch string(service) {
+	case "iam", "sso", "sso-directory", "identitystore", "organizations":
+		e.AddConst(timeline.EventCategory, "iam")
+	case "sts", "signin":
+		e.AddConst(timeline.EventCategory, "authentication")
+	}
+	switch string(t.readOnly) {
+	case "true":
+		e.AddConst(timeline.EventType, "access")
+	case "false":
+		e.AddConst(timeline.EventType, "change")
+	}
+	if len(t.insight.kind) > 0 {
+		e.AddConst(timeline.Tags, "insight")
+	}
+	if string(t.kind) == "AwsServiceEvent" {
+		e.AddConst(timeline.Tags, "service-event")
+	}
+	if t.twice {
+		e.AddConst(timeline.Tags, "duplicate-key")
+	}
+}
+
+// who acted: the user, of a role's session the role, of the account's owner
+// "root", of a service its name.
+func (p *parser) who() {
+	w, e := &p.t.who, &p.e
+	name := w.name
+	switch {
+	case len(name) > 0:
+	case len(w.issuer.name) > 0:
+		name = w.issuer.name
+	case string(w.kind) == "Root":
+		name = []byte("root")
+	case len(w.invoker) > 0:
+		name = w.invoker
+	}
+	role, session := splitSession(w.arn)
+	if len(name) == 0 {
+		name = role
+	}
+	e.Str(timeline.UserName, name)
+	e.Str(timeline.UserID, w.principal)
+	e.Add(timeline.UserRoles, role)
+	e.Put("aws.cloudtrail.user_identity.session_name", session)
+	if isInstance(session) {
+		e.Str(timeline.CloudInstanceID, session)
+	}
+	if string(w.kind) == "Root" {
+		e.AddConst(timeline.Tags, "root")
+	}
+	account := p.t.account
+	if len(account) == 0 {
+		account = w.account
+	}
+	e.Str(timeline.CloudAccountID, account)
+	if len(w.account) > 0 && !bytes.Equal(w.account, account) {
+		e.AddConst(timeline.Tags, "cross-account")
+		e.Put("aws.cloudtrail.user_identity.account_id", w.account)
+	}
+	e.Put("aws.cloudtrail.user_identity.type", w.kind)
+	e.Put("aws.cloudtrail.user_identity.arn", w.arn)
+	e.Put("aws.cloudtrail.user_identity.access_key_id", w.key)
+	e.Put("aws.cloudtrail.user_identity.invoked_by", w.invoker)
+	e.Put("aws.cloudtrail.user_identity.session_context.session_issuer.type", w.issuer.kind)
+	e.Put("aws.cloudtrail.user_identity.session_context.session_issuer.arn", w.issuer.arn)
+	e.Put("aws.cloudtrail.user_identity.session_context.creation_date", w.created)
+	e.Put("aws.cloudtrail.user_identity.session_context.mfa_authenticated", w.mfa)
+	e.Put("aws.cloudtrail.user_identity.session_context.federated_provider", w.federated)
+	e.Put("aws.cloudtrail.user_identity.session_context.source_identity", w.source)
+	e.Put("aws.cloudtrail.user_identity.identity_provider", w.provider)
+}
+
+// splitSession takes arn:aws:sts::1:assumed-role/ROLE/SESSION apart.
+func splitSession(arn []byte) (role, session []byte) {
+	_, rest, ok := bytes.Cut(arn, []byte(":assumed-role/"))
+	if !ok {
+		return nil, nil
+	}
+	role, session, _ = bytes.Cut(rest, []byte{'/'})
+	return role, session
+}
+
+// isInstance knows the sessions of instance profiles, which are named after the
+// instance.
+func isInstance(session []byte) bool {
+	hex, ok := bytes.CutPrefix(session, []byte("i-"))
+	if !ok || len(hex) != 8 && len(hex) != 17 {
+		return false
+	}
+	for _, c := range hex {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// from is an address, or the service that called for somebody.
+func (p *parser) from() {
+	t, e := &p.t, &p.e
+	if isIP(t.address) {
+		e.Str(timeline.SourceIP, t.address)
+	} else {
+		e.Str(timeline.SourceDomain, t.address)
+	}
+	e.Str(timeline.UserAgent, t.agent)
+}
+
+// isIP looks at the form alone: enough to tell an address from a name.
+func isIP(b []byte) bool {
+	dots, colons := 0, 0
+	for _, c := range b {
+		switch {
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'f' && dots == 0, c >= 'A' && c <= 'F' && dots == 0:
+		default:
+			return false
+		}
+	}
+	return colons >= 2 || colons == 0 && dots == 3
+}
+
+func (p *parser) outcome() {
+	t, e := &p.t, &p.e
+	e.Str(timeline.ErrorCode, t.errorCode)
+	e.Str(timeline.ErrorMessage, t.errorMessage)
+	failed := len(t.errorCode) > 0 || len(t.errorMessage) > 0
+	if string(t.name) == "ConsoleLogin" && bytes.Contains(t.response, []byte(`"Failure"`)) {
+		failed = true
+	}
+	if failed {
+		e.Const(timeline.EventOutcome, "failure")
+	} else {
+		e.Const(timeline.EventOutcome, "success")
+	}
+}
+
+// details are the fields that have no column.
+func (p *parser) details() {
+	t, e := &p.t, &p.e
+	e.Put("aws.cloudtrail.event_id", t.id)
+	e.Put("aws.cloudtrail.request_id", t.requestID)
+	e.Put("aws.cloudtrail.event_type", t.kind)
+	e.Put("aws.cloudtrail.event_category", t.category)
+	e.Put("aws.cloudtrail.read_only", t.readOnly)
+	e.Put("aws.cloudtrail.shared_event_id", t.sharedID)
+	e.Put("aws.cloudtrail.vpc_endpoint_id", t.endpoint)
+	e.Put("aws.cloudtrail.session_credential_from_console", t.consoleCredential)
+	e.Put("tls.version_protocol", t.tlsVersion)
+	e.Put("tls.client.server_name", t.serverName)
+	e.Put("aws.cloudtrail.insight_details.state", t.insight.state)
+	e.Put("aws.cloudtrail.insight_details.type", t.insight.kind)
+	e.Put("aws.cloudtrail.resources.arn", p.resources(func(r *resource) []byte { return r.arn }))
+	e.Put("aws.cloudtrail.resources.type", p.resources(func(r *resource) []byte { return r.kind }))
+	e.Put("aws.cloudtrail.additional_eventdata", t.additional)
+	e.Put("aws.cloudtrail.addendum", t.addendum)
+	p.flatten(t.request, "aws.cloudtrail.flattened.request_parameters", "aws.cloudtrail.request_parameters")
+	p.target()
+	p.flatten(t.response, "aws.cloudtrail.flattened.response_elements", "aws.cloudtrail.response_elements")
+	p.flatten(t.details, "aws.cloudtrail.flattened.service_event_details", "aws.cloudtrail.service_event_details")
+}
+
+// target is the user that a call of IAM is about.
+func (p *parser) target() {
+	for _, l := range p.leaves {
+		if string(l.name) == "aws.cloudtrail.flattened.request_parameters.userName" {
+			p.e.Str(timeline.UserTargetName, l.value)
+		}
+	}
+}
+
+func (p *parser) resources(part func(*resource) []byte) []byte {
+	mark := len(p.text)
+	for i := range p.t.resources {
+		if i > 0 {
+			p.text.Byte(',')
+		}
+		p.text.Bytes(part(&p.t.resources[i]))
+	}
+	return p.text.Since(mark)
+}
+
+// message is "backup/i-0abc iam:CreateAccessKey mallory → AccessDenied".
+func (p *parser) message(service []byte) []byte {
+	t, m := &p.t, &p.text
+	mark := len(*m)
+	if who := p.e.GetStr(timeline.UserName); len(who) > 0 {
+		m.Bytes(who)
+	} else {
+		m.Str("somebody")
+	}
+	if _, session := splitSession(t.who.arn); len(session) > 0 {
+		m.Byte('/')
+		m.Bytes(session)
+	}
+	m.Byte(' ')
+	m.Bytes(service)
+	m.Byte(':')
+	m.Bytes(t.name)
+	if len(t.insight.kind) > 0 {
+		m.Byte(' ')
+		m.Bytes(t.insight.kind)
+		m.Byte(' ')
+		m.Bytes(t.insight.state)
+	}
+	p.about()
+	if p.e.Has(timeline.ErrorCode) {
+		m.Str(" → ")
+		m.Bytes(t.errorCode)
+	}
+	return m.Since(mark)
+}
+
+// telling are the parameters that say best what a call was about, by the name
+// behind the last dot.
+func telling(name []byte) bool {
+	switch string(name[bytes.LastIndexByte(name, '.')+1:]) {
+	case "bucketName", "key", "roleArn", "roleName", "userName", "policyArn", "instanceId", "secretId", "groupId", "groupName", "name", "functionName", "keyId", "snapshotId", "imageId", "dBInstanceIdentifier", "documentName", "clusterName", "trailName":
+		return true
+	}
+	return false
+}
+
+// about names up to three parameters of the call.
+func (p *parser) about() {
+	n := 0
+	for _, x := range p.e.Extras() {
+		if n < 3 && bytes.HasPrefix(x.Name, []byte("aws.cloudtrail.flattened.request_parameters.")) && telling(x.Name) {
+			p.text.Byte(' ')
+			p.text.Bytes(x.Value)
+			n++
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package cloudtrail
+
+import (
+	"bytes"
+	"errors"
+
+	"amber/timeline"
+	"amber/timeline/source/jsonscan"
+	"amber/timeline/source/scratch"
+)
+
+type parser struct {
+	outer, inner, object jsonscan.Scanner
+	t                    trail
+	e                    timeline.Event
+	text, path           scratch.Text
+	leaves               []leaf
+}
+
+// Parse implements timeline.Parser.
+func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) error {
+	p.e.Reset()
+	p.text = p.text[:0]
+	if err := p.read(rec.Data); err != nil {
+		return err
+	}
+	if err := p.time(); err != nil {
+		return err
+	}
+	if len(p.t.name) == 0 && len(p.t.insight.name) == 0 {
+		return &timeline.RejectError{Reason: timeline.MissingField, Detail: "eventName"}
+	}
+	p.event()
+	return emit(&p.e)
+}
+
+// read finds the event in the record, through up to one envelope.
+func (p *parser) read(data []byte) error {
+	if len(data) > 0 && data[0] != '{' && data[0] != '[' {
+		if n := bytes.IndexByte(data[:min(len(data), 40)], ' '); n > 0 && n+1 < len(data) && data[n+1] == '{' {
+			data = data[n+1:] // a line that CloudWatch Logs exported
+		}
+	}
+	p.t.reset()
+	p.outer.Reset(data)
+	if err := p.t.read(&p.outer); err != nil {
+		return rejected(data, err)
+	}
+	t := &p.t
+	switch {
+	case t.digest:
+		return &timeline.SkipError{Reason: timeline.Header}
+	case t.seen&(seenTime|seenName|seenID) != 0 && len(t.nested) == 0:
+		if inner := t.detail; len(inner) > 0 && len(t.name) == 0 {
+			return p.nested(inner) // an activity that Lake was given
+		}
+		return nil
+	case len(t.nested) > 0:
+		return p.nested(t.nested)
+	case len(t.detail) > 0:
+		return p.nested(t.detail)
+	}
+	return &timeline.SkipError{Reason: timeline.Foreign}
+}
+
+func (p *parser) nested(event []byte) error {
+	event = bytes.TrimSpace(event)
+	if len(event) == 0 || event[0] != '{' {
+		if bytes.HasPrefix(event, []byte("CWL CONTROL MESSAGE")) {
+			return &timeline.SkipError{Reason: timeline.Heartbeat}
+		}
+		return &timeline.SkipError{Reason: timeline.Foreign}
+	}
+	p.t.reset()
+	p.inner.Reset(event)
+	if err := p.t.read(&p.inner); err != nil {
+		return rejected(event, err)
+	}
+	if p.t.seen&(seenTime|seenName|seenID) == 0 {
+		return &timeline.SkipError{Reason: timeline.Foreign}
+	}
+	return nil
+}
+
+// rejected gives a mistake of the JSON its reason.
+func rejected(data []byte, err error) error {
+	reason := timeline.BadSyntax
+	switch {
+	case bytes.IndexByte(data, 0) >= 0:
+		reason = timeline.NotText
+	case errors.Is(err, jsonscan.ErrTruncated):
+		reason = timeline.Truncated
+	case errors.Is(err, jsonscan.ErrDepth):
+		reason = timeline.TooDeep
+	}
+	return &timeline.RejectError{Reason: reason, Detail: err.Error()}
+}
+
+// time sets @timestamp. Lake alone writes it without a zone, and means UTC.
+func (p *parser) time() error {
+	if len(p.t.time) == 0 {
+		return &timeline.RejectError{Reason: timeline.TimeMissing, Detail: "eventTime"}
+	}
+	when, zone, ok := timeline.ParseTime(p.t.time)
+	if !ok || !zone && !p.t.lake && !bytes.Contains(p.t.time, []byte{' '}) {
+		return &timeline.RejectError{Reason: timeline.TimeInvalid, Detail: "eventTime " + string(p.t.time[:min(len(p.t.time), 64)])}
+	}
+	p.e.Time = when
+	return nil
+}
