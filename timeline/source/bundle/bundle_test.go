@@ -34,7 +34,17 @@ func open(t testing.TB, dir string) *Bundle {
 func TestBundle(t *testing.T) {
 	b := open(t, write(t, sample(), "logs/var/log/missed"))
 	var out strings.Builder
-	c := readAll(t, b, func(_ timeline.Record, e *timeline.Event) { out.WriteString(dump(e) + "\n") })
+	missed := 0
+	c := readAll(t, b, func(_ timeline.Record, e *timeline.Event) {
+		if string(e.GetStr(timeline.EventAction)) != "missed-evidence" {
+			out.WriteString(dump(e) + "\n")
+		} else if missed++; string(e.GetStr(timeline.EventReason)) != "gone" { // its time is the bundle's own
+			t.Errorf("a miss: %s", dump(e))
+		}
+	})
+	if missed != 1 {
+		t.Errorf("%d misses", missed)
+	}
 	golden(t, "testdata/bundle.golden", out.String())
 	slices.Sort(c.reasons)
 	count := map[string]int{}

@@ -60,8 +60,14 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s differs; got:\n%s", name, got)
+	a, b := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range a {
+		if i >= len(b) || a[i] != b[i] {
+			t.Fatalf("%s, line %d: got %q; -update writes it anew", name, i+1, a[i])
+		}
+	}
+	if len(a) != len(b) {
+		t.Errorf("%s has %d lines, got %d", name, len(b), len(a))
 	}
 }
 
