@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"amber/timeline"
 )
@@ -44,8 +45,13 @@ type rawRange struct {
 	off, size int64
 }
 
-func (a rawRange) compare(b rawRange) int {
-	return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off), cmp.Compare(a.size, b.size))
+// sortRaw orders references by their files' digests, whatever the numbers of the
+// files are, and drops those that are there twice.
+func sortRaw(raw []rawRange, digest func(int32) []byte) []rawRange {
+	slices.SortFunc(raw, func(a, b rawRange) int {
+		return cmp.Or(bytes.Compare(digest(a.file), digest(b.file)), cmp.Compare(a.off, b.off), cmp.Compare(a.size, b.size))
+	})
+	return slices.Compact(raw)
 }
 
 // parts says which tellings of an event a row holds: 32 bits, one a Part
@@ -97,12 +103,14 @@ func merge(a, b standing) (folded int64, p parts) {
 	return told - int64(p.tellings()), p
 }
 
-// account is how many records of the loser told something new, and how many
-// what is there already.
-func account(winner, loser standing) (joined, folded int64) {
-	if !loser.parts.first() {
+// account is what one row more or less means for the counts of records that
+// told something new, and of those that told what is there already. What was
+// counted when the rows themselves were merged is set right: of several parts
+// in common, all but one were counted as new.
+func account(a, b standing) (joined, folded int64) {
+	if !a.parts.first() {
 		return 0, 0
 	}
-	joined = int64(bits.OnesCount32(loser.parts.mask() &^ winner.parts.mask()))
-	return joined, loser.folded + int64(loser.parts.tellings()) - joined
+	folded = int64(bits.OnesCount32(a.parts.mask() & b.parts.mask()))
+	return 1 - folded, folded
 }

@@ -130,8 +130,7 @@ func (c *columns) foldGroup(group []uint32, digest func(int32) []byte, charge fu
 		c.folded = pad(c.folded, c.len(), 0)
 		c.folded[best], c.parts[best] = merge(a, b)
 	}
-	slices.SortFunc(raw, rawRange.compare)
-	joined[best] = slices.Compact(raw)
+	joined[best] = sortRaw(raw, digest)
 }
 
 func (c *columns) standing(row uint32, digest func(int32) []byte) standing {

@@ -35,11 +35,15 @@ var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 })
 
 func openSegment(dir string, s Segment, c *cache) (*segment, error) {
-	data, err := os.Open(filepath.Join(dir, segmentsDir, s.Name+".parquet"))
+	return openSegmentAt(filepath.Join(dir, segmentsDir, s.Name+".parquet"), filepath.Join(dir, indexDir, s.Name+".idx"), s, c)
+}
+
+func openSegmentAt(dataPath, idxPath string, s Segment, c *cache) (*segment, error) {
+	data, err := os.Open(dataPath)
 	if err != nil {
 		return nil, fmt.Errorf("opening a segment: %w", err)
 	}
-	idx, err := os.Open(filepath.Join(dir, indexDir, s.Name+".idx"))
+	idx, err := os.Open(idxPath)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening a segment's index: %w", err), data.Close())
 	}
