@@ -80,6 +80,26 @@ func TestRepeatedLines(t *testing.T) {
 	}
 }
 
+// What comes too late to be joined ranks below the event that it belongs to, and
+// has its id.
+func TestLateRecords(t *testing.T) {
+	lines := []string{
+		`type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=59 success=yes exit=0 items=1 pid=1`,
+		`type=PATH msg=audit(1.000:1): item=0 name="/bin/x" nametype=NORMAL`,
+		`type=CWD msg=audit(1.000:1): cwd="/"`,
+	}
+	part := func(lines ...string) (part uint8, id string) {
+		read(t, []byte(strings.Join(lines, "\n")), func(e *timeline.Event) { part, id = e.Part, string(e.ID) })
+		return part, id
+	}
+	early, id := part(lines[0])
+	late, lateID := part(lines[1:]...)
+	whole, wholeID := part(lines...)
+	if late >= early || early >= whole || id != lateID || id != wholeID {
+		t.Errorf("parts %d, %d, %d; ids %q, %q, %q", early, late, whole, id, lateID, wholeID)
+	}
+}
+
 func TestSniff(t *testing.T) {
 	data, err := os.ReadFile("testdata/records.log")
 	if err != nil {

@@ -17,6 +17,7 @@ func (p *parser) build() {
 	main := p.main()
 	p.begin(main)
 	call := p.find("SYSCALL")
+	p.ev.Part = p.part(main)
 	for _, a := range []*audit{main, call} {
 		if a != nil && p.arch == "" {
 			p.arch = archName(a.get("arch", outer))
@@ -33,6 +34,17 @@ func (p *parser) build() {
 	p.files(action.object)
 	p.socket(action.object)
 	p.missing(call)
+}
+
+// part ranks what of an event is here, for records that come after the reader
+// has let go of the others: what says what happened stands over what does not,
+// and more records over fewer.
+func (p *parser) part(main *audit) uint8 {
+	n := uint8(min(p.used, 127))
+	if string(main.kind) == "SYSCALL" || typeActs()[string(main.kind)] != nil {
+		n |= 128
+	}
+	return n
 }
 
 func (p *parser) begin(main *audit) {

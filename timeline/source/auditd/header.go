@@ -18,7 +18,7 @@ type header struct {
 }
 
 var (
-	errHeader = errors.New("it does not begin with type=… msg=audit(…):")
+	errHeader = errors.New("it does not begin with type=… msg=audit(…)")
 	errTime   = errors.New("its time is not SECONDS.FRACTION:SERIAL")
 )
 

@@ -2,6 +2,7 @@ package auditd
 
 import (
 	"bytes"
+	"errors"
 
 	"amber/timeline"
 )
@@ -122,7 +123,7 @@ func (p *parser) add(rec timeline.Record) error {
 func reject(rec timeline.Record, err error) error {
 	reason := timeline.BadSyntax
 	switch {
-	case err == errTime:
+	case errors.Is(err, errTime):
 		reason = timeline.TimeInvalid
 	case bytes.IndexByte(rec.Data, 0) >= 0:
 		reason = timeline.NotText

@@ -40,7 +40,7 @@ type span struct {
 
 // about is what is said of every event of a bundle.
 type about struct {
-	id, host, boot         string
+	id, host               string
 	container, name        string
 	image, imageDigest     string
 	namespace, pod, podUID string

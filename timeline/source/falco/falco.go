@@ -165,6 +165,7 @@ func (p *parser) top() {
 		p.tags()
 	case "uuid":
 		e.ID = s.Text()
+		e.Str(timeline.EventID, e.ID)
 	default:
 		e.More(p.join("falco.", key), s.Text())
 	}
