@@ -16,6 +16,7 @@ type gen struct {
 	rnd   *rand.Rand
 	micro int64
 	off   int64
+	count int
 	buf   []byte
 	e     timeline.Event
 
@@ -101,7 +102,11 @@ func (g *gen) next(file int32) *timeline.Event {
 	e.Str(timeline.OrchestratorResourceName, name)
 	e.Num(timeline.HTTPStatus, status)
 	g.str(timeline.URL, "/api/v1/namespaces/", string(ns), "/", resource, "/", string(name))
-	g.str(timeline.Message, string(user), " ", verb, " ", resource, " ", string(ns), "/", string(name), ": ", strconv.FormatInt(status, 10))
+	rare := ""
+	if g.count++; g.count%1_000_003 == 5000 {
+		rare = " through Quokka-Tunnel"
+	}
+	g.str(timeline.Message, string(user), " ", verb, " ", resource, " ", string(ns), "/", string(name), ": ", strconv.FormatInt(status, 10), rare)
 	e.More([]byte("kubernetes.audit.level"), []byte("Metadata"))
 	e.More([]byte("kubernetes.audit.annotations.authorization_k8s_io/decision"), []byte("allow"))
 	e.More([]byte("kubernetes.audit.stage"), []byte("ResponseComplete"))
