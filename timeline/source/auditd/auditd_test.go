@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"amber/timeline"
+	"amber/timeline/source/sourcetest"
 )
 
 func TestRecords(t *testing.T) {
@@ -100,6 +101,26 @@ func TestLateRecords(t *testing.T) {
 	}
 }
 
+// A record longer than any is rejected alone; one with more fields than any keeps
+// the rest as text.
+func TestBounds(t *testing.T) {
+	head := "type=USER_CMD msg=audit(1.000:1): "
+	good := "type=KERNEL msg=audit(1.000:2): initialized\n"
+	c := read(t, []byte(head+strings.Repeat("a", maxRecord)+"\n"+good), func(*timeline.Event) {})
+	if c.events != 1 || !slices.Equal(c.reasons, []string{string(timeline.Oversize)}) {
+		t.Errorf("%+v", c)
+	}
+	var fields strings.Builder
+	for i := range maxFields + 10 {
+		fields.WriteString(" f" + strconv.Itoa(i) + "=x")
+	}
+	read(t, []byte(head+fields.String()+"\n"), func(e *timeline.Event) {
+		if n := len(e.Extras()); n != maxFields+3 || !strings.Contains(dump(e), "f"+strconv.Itoa(maxFields+9)+"=x") {
+			t.Errorf("%d fields", n)
+		}
+	})
+}
+
 func TestSniff(t *testing.T) {
 	data, err := os.ReadFile("testdata/records.log")
 	if err != nil {
@@ -150,23 +171,10 @@ func TestSyscallsAgainstAusyscall(t *testing.T) {
 	}
 }
 
-// dataDir is where recorded logs lie; a test that wants them skips without.
-func dataDir(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("AMBER_DATA")
-	if dir == "" {
-		dir = "../../../../shared/data"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "auditd")); err != nil {
-		t.Skipf("no recorded logs (AMBER_DATA): %v", err)
-	}
-	return dir
-}
-
 // Every line of the recorded logs is in an event; an event is a distinct stamp,
 // counted without this package.
 func TestRecordedLogs(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(dataDir(t), "auditd", "*"))
+	files, err := filepath.Glob(filepath.Join(sourcetest.Data(t, "auditd"), "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
 	}

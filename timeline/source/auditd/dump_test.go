@@ -9,50 +9,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"amber/timeline"
+	"amber/timeline/source/sourcetest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // dump shows an event as text, a field a line.
 func dump(e *timeline.Event) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "@timestamp: %s\n", clock(e.Time))
-	for _, t := range []struct {
-		name string
-		time timeline.Time
-	}{{"event.end", e.End}, {"start", e.Start}} {
-		if t.time != timeline.NoTime {
-			fmt.Fprintf(&b, "%s: %s\n", t.name, clock(t.time))
-		}
-	}
-	fmt.Fprintf(&b, "id: %q sub: %d\n", e.ID, e.Sub)
-	for f := range timeline.NumFields {
-		switch n, ok := e.GetNum(f); {
-		case !ok:
-		case f.Kind() == timeline.Long:
-			fmt.Fprintf(&b, "%s: %d\n", f, n)
-		case f.Kind() == timeline.Keywords:
-			fmt.Fprintf(&b, "%s: %q\n", f, e.GetList(f))
-		default:
-			fmt.Fprintf(&b, "%s: %q\n", f, e.GetStr(f))
-		}
-	}
-	for _, x := range e.Extras() {
-		fmt.Fprintf(&b, "  %s: %q\n", x.Name, x.Value)
-	}
-	return b.String()
-}
-
-func clock(t timeline.Time) string {
-	return time.UnixMicro(t.Micros).Add(time.Duration(t.Nanos)).UTC().Format(time.RFC3339Nano)
+	return fmt.Sprintf("id %q, sub %d, part %d\n%s", e.ID, e.Sub, e.Part, sourcetest.Dump(e))
 }
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	if *update {
+	if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
 		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -38,6 +38,9 @@ func scanFields(to []field, s []byte, from part) ([]field, []byte) {
 		if len(s) == 0 {
 			return to, text
 		}
+		if len(to) >= maxFields {
+			return to, appendWord(text, s)
+		}
 		n := keyEnd(s)
 		if n == len(s) || s[n] != '=' || n == 0 {
 			n = max(wordEnd(s), 1)

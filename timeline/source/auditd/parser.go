@@ -7,6 +7,13 @@ import (
 	"amber/timeline"
 )
 
+// Bounds of a record. The kernel writes at most 8,970 bytes, which is room for
+// some 1,500 fields, and auditd adds a few names.
+const (
+	maxRecord = 64 << 10 // bytes
+	maxFields = 2048     // those behind them are kept as text
+)
+
 // parser makes events; one of it serves one goroutine. All buffers are used
 // again for the next event.
 type parser struct {
@@ -41,6 +48,9 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	if separator(line) {
 		return &timeline.SkipError{Reason: timeline.Header}
 	}
+	if len(line) > maxRecord {
+		return &timeline.RejectError{Reason: timeline.Oversize, Range: rec.Range, Line: rec.Line, Detail: "no audit record is that long"}
+	}
 	return p.Join([]timeline.Record{rec}, emit)
 }
 
@@ -48,8 +58,8 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 // What user space and auditd itself write is one record an event.
 func (p *parser) Key(rec timeline.Record) (key []byte, joins bool) {
 	h, err := parseHeader(rec.Data)
-	if err != nil {
-		return nil, false
+	if err != nil || len(rec.Data) > maxRecord {
+		return nil, false // Parse says what is wrong
 	}
 	p.key = appendID(p.key[:0], h)
 	return p.key, !alone(h)

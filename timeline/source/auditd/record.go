@@ -154,7 +154,8 @@ func (p *parser) extra(a *audit, f field) {
 
 // told reports that the event has the field, with the same value, already.
 func (p *parser) told(f field) bool {
-	for _, x := range p.ev.Extras() {
+	extras := p.ev.Extras()
+	for _, x := range extras[:min(len(extras), maxFields)] {
 		if bytes.Equal(x.Name, p.name) {
 			return bytes.Equal(x.Value, p.decoded(f))
 		}

@@ -35,7 +35,7 @@ const (
 const (
 	maxLine     = 4 << 20 // a line of a member
 	maxDocument = 8 << 20
-	maxDrift    = 8 << 20 // lines of the drift list that are known by their members
+	maxDrift    = 1 << 20 // lines of the drift list, not bytes; members of those behind are told of twice
 )
 
 // streamOf is the stream that a kind's ranges count the bytes of.

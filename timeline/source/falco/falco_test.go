@@ -3,12 +3,14 @@ package falco
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"amber/timeline"
+	"amber/timeline/source/sourcetest"
 )
 
 func records(t testing.TB) []byte {
@@ -33,26 +35,34 @@ func alerts(t testing.TB) (lines [][]byte) {
 }
 
 func TestRecords(t *testing.T) {
-	var out strings.Builder
-	c := read(t, records(t), func(e *timeline.Event) { out.WriteString(dump(e) + "\n") })
-	golden(t, "testdata/records.golden", out.String())
-	want := []string{string(timeline.Header), "bad time", "no time", "missing field", "truncated", "bad syntax", "too deep"}
-	if !slices.Equal(c.reasons, want) || c.events != 11 {
-		t.Errorf("%+v, want reasons %q", c, want)
+	sourcetest.Golden(t, Source{}, "testdata")
+	c, err := sourcetest.Read(Source{}, bytes.NewReader(records(t)), func(timeline.Record, *timeline.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[timeline.Reason]int{timeline.TimeInvalid: 1, timeline.TimeMissing: 1, timeline.MissingField: 1, timeline.Truncated: 1, timeline.BadSyntax: 1, timeline.TooDeep: 1}
+	if !maps.Equal(c.Rejected, want) {
+		t.Errorf("rejected %v, want %v", c.Rejected, want)
 	}
 }
 
 // What a webhook sends, an array, gives the same events.
 func TestArray(t *testing.T) {
-	var lines, array []string
-	read(t, bytes.Join(alerts(t), []byte("\n")), func(e *timeline.Event) { lines = append(lines, dump(e)) })
-	data := "[" + string(bytes.Join(alerts(t), []byte(",\n "))) + "]\n"
-	if c := read(t, []byte(data), func(e *timeline.Event) { array = append(array, dump(e)) }); c.rejected != 0 {
-		t.Errorf("%+v", c)
-	}
-	if !slices.Equal(lines, array) {
+	lines, array := facts(t, bytes.Join(alerts(t), []byte("\n"))), facts(t, []byte("["+string(bytes.Join(alerts(t), []byte(",\n ")))+"]\n"))
+	if !slices.Equal(lines, array) || len(lines) != 11 {
 		t.Errorf("%d events of lines, %d of an array, or others", len(lines), len(array))
 	}
+}
+
+func facts(t *testing.T, data []byte) (events []string) {
+	t.Helper()
+	c, err := sourcetest.Read(Source{}, bytes.NewReader(data), func(_ timeline.Record, e *timeline.Event) {
+		events = append(events, sourcetest.Dump(e))
+	})
+	if err != nil || len(c.Rejected) > 0 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	return events
 }
 
 // No field of an alert is lost: its value is somewhere in the event.
@@ -67,7 +77,7 @@ func TestNothingIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := p.Parse(timeline.Record{Data: line}, func(e *timeline.Event) error {
-			all := dump(e)
+			all := sourcetest.Dump(e)
 			for name, v := range alert.Fields {
 				text, isText := v.(string)
 				if isText && text != "<NA>" && !strings.Contains(all, strings.Trim(strings.Split(text, ",")[0], "()")) {
@@ -107,19 +117,19 @@ func FuzzParse(f *testing.F) {
 	for line := range bytes.Lines(records(f)) {
 		f.Add(line)
 	}
-	closed := []timeline.Reason{timeline.BadSyntax, timeline.Truncated, timeline.TooDeep, timeline.TimeInvalid, timeline.TimeMissing, timeline.MissingField, timeline.Empty, timeline.Header, timeline.NotText}
+	closed := []timeline.Reason{timeline.BadSyntax, timeline.Truncated, timeline.TooDeep, timeline.TimeInvalid, timeline.TimeMissing, timeline.MissingField, timeline.NotText}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := read(t, data, func(e *timeline.Event) {
-			if e.Time == timeline.NoTime || !e.Has(timeline.EventAction) || !e.Has(timeline.RuleName) {
-				t.Errorf("an event without its time, action or rule: %s", dump(e))
+		c, err := sourcetest.Read(Source{}, bytes.NewReader(data), func(_ timeline.Record, e *timeline.Event) {
+			if e.Time == timeline.NoTime || !e.Has(timeline.EventAction) {
+				t.Errorf("an event without its time or action: %s", sourcetest.Dump(e))
 			}
 		})
-		if c.records > c.events+c.skipped+c.rejected {
-			t.Errorf("records are gone: %+v", c)
+		if err != nil {
+			t.Error(err)
 		}
-		for _, r := range c.reasons {
-			if !slices.Contains(closed, timeline.Reason(r)) {
-				t.Errorf("reason %q", r)
+		for why := range c.Rejected {
+			if !slices.Contains(closed, why) {
+				t.Errorf("reason %q", why)
 			}
 		}
 	})

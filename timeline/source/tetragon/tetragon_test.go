@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"amber/timeline"
+	"amber/timeline/source/sourcetest"
 )
 
 func records(t testing.TB) []byte {
@@ -23,13 +25,14 @@ func records(t testing.TB) []byte {
 }
 
 func TestRecords(t *testing.T) {
-	data := records(t)
-	var out strings.Builder
-	c := read(t, data, func(e *timeline.Event) { out.WriteString(dump(e) + "\n") })
-	golden(t, "testdata/records.golden", out.String())
-	want := []string{"no time", "bad time", "missing field", "truncated", "missing field", "bad syntax", "too deep"}
-	if !slices.Equal(c.reasons, want) || c.events+len(want) != bytes.Count(data, []byte("\n")) {
-		t.Errorf("%+v, want reasons %q", c, want)
+	sourcetest.Golden(t, Source{}, "testdata")
+	c, err := sourcetest.Read(Source{}, bytes.NewReader(records(t)), func(timeline.Record, *timeline.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[timeline.Reason]int{timeline.TimeInvalid: 1, timeline.TimeMissing: 1, timeline.MissingField: 2, timeline.Truncated: 1, timeline.BadSyntax: 1, timeline.TooDeep: 1}
+	if !maps.Equal(c.Rejected, want) {
+		t.Errorf("rejected %v, want %v", c.Rejected, want)
 	}
 }
 
@@ -43,12 +46,12 @@ func TestForms(t *testing.T) {
 		}
 	}
 	facts := func(data []byte) (out []string) {
-		c := read(t, data, func(e *timeline.Event) {
-			columns, _, _ := strings.Cut(dump(e), "\n  ") // what else is kept as JSON keeps its white space too
+		c, err := sourcetest.Read(Source{}, bytes.NewReader(data), func(_ timeline.Record, e *timeline.Event) {
+			columns, _, _ := strings.Cut(sourcetest.Dump(e), "\n  ") // what else is kept as JSON keeps its white space too
 			out = append(out, columns)
 		})
-		if c.rejected != 0 {
-			t.Errorf("%+v", c)
+		if err != nil || len(c.Rejected) > 0 {
+			t.Errorf("%+v, %v", c, err)
 		}
 		return out
 	}
@@ -95,13 +98,9 @@ func TestSniff(t *testing.T) {
 
 // Every recorded event is read; the standard library counts them.
 func TestRecordedEvents(t *testing.T) {
-	dir := os.Getenv("AMBER_DATA")
-	if dir == "" {
-		dir = "../../../../shared/data"
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "tetragon", "*.json"))
+	files, err := filepath.Glob(filepath.Join(sourcetest.Data(t, "tetragon"), "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Skipf("no recorded events (AMBER_DATA): %v", err)
+		t.Fatalf("no files: %v", err)
 	}
 	total := 0
 	for _, name := range files {
@@ -121,8 +120,9 @@ func TestRecordedEvents(t *testing.T) {
 		if (Source{}).Sniff(data[:min(len(data), 64<<10)], name) < 90 {
 			t.Errorf("%s is not recognised", name)
 		}
-		if c := read(t, data, func(*timeline.Event) {}); c.events != want || c.rejected+c.skipped != 0 {
-			t.Errorf("%s: %+v, want %d events", name, c, want)
+		c, err := sourcetest.Read(Source{}, bytes.NewReader(data), func(timeline.Record, *timeline.Event) {})
+		if skipped, rejected := c.Lost(); err != nil || c.Events != want || skipped+rejected != 0 {
+			t.Errorf("%s: %+v, %v, want %d events", name, c, err, want)
 		}
 		total += want
 	}
@@ -133,19 +133,19 @@ func FuzzParse(f *testing.F) {
 	for line := range bytes.Lines(records(f)) {
 		f.Add(line)
 	}
-	closed := []timeline.Reason{timeline.BadSyntax, timeline.Truncated, timeline.TooDeep, timeline.TimeInvalid, timeline.TimeMissing, timeline.MissingField, timeline.Empty, timeline.NotText}
+	closed := []timeline.Reason{timeline.BadSyntax, timeline.Truncated, timeline.TooDeep, timeline.TimeInvalid, timeline.TimeMissing, timeline.MissingField, timeline.NotText}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := read(t, data, func(e *timeline.Event) {
+		c, err := sourcetest.Read(Source{}, bytes.NewReader(data), func(_ timeline.Record, e *timeline.Event) {
 			if e.Time == timeline.NoTime || !e.Has(timeline.EventAction) {
-				t.Errorf("an event without its time or action: %s", dump(e))
+				t.Errorf("an event without its time or action: %s", sourcetest.Dump(e))
 			}
 		})
-		if c.records > c.events+c.skipped+c.rejected {
-			t.Errorf("records are gone: %+v", c)
+		if err != nil {
+			t.Error(err)
 		}
-		for _, r := range c.reasons {
-			if !slices.Contains(closed, timeline.Reason(r)) {
-				t.Errorf("reason %q", r)
+		for why := range c.Rejected {
+			if !slices.Contains(closed, why) {
+				t.Errorf("reason %q", why)
 			}
 		}
 	})
