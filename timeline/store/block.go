@@ -78,25 +78,57 @@ func (b *block) row(i int) []uint32 {
 	return b.ids[i : i+1]
 }
 
-// block decodes a page; nil where no row of the segment has a value.
+// block decodes a block of a leaf; nil where no row of the segment has a value.
 func (s *segment) block(leaf, n int) (*block, error) {
 	c := &s.chunks[leaf]
 	if c.empty {
 		return nil, nil
 	}
+	if !c.fine {
+		return s.decode(leaf, n)
+	}
+	all := &block{local: true, words: &words{}}
+	lo, hi := s.blockRange(n)
+	for p := lo / fineRows; p*fineRows < hi; p++ {
+		b, err := s.decode(leaf, p)
+		if err != nil {
+			return nil, err
+		}
+		all.join(b)
+	}
+	return all, nil
+}
+
+// join adds the rows of another block with words of its own.
+func (b *block) join(o *block) {
+	k, at := uint32(len(b.words.ends)), uint32(len(b.words.data))
+	for _, id := range o.ids {
+		if id != 0 {
+			id += k
+		}
+		b.ids = append(b.ids, id)
+	}
+	for _, end := range o.words.ends {
+		b.words.ends = append(b.words.ends, at+end)
+	}
+	b.words.data = append(b.words.data, o.words.data...)
+}
+
+// decode decodes the n-th page of a leaf.
+func (s *segment) decode(leaf, n int) (*block, error) {
+	c := &s.chunks[leaf]
 	body, h, err := s.page(c, c.pages[n])
 	if err != nil {
 		return nil, err
 	}
-	lo, hi := s.blockRange(n)
-	info := infoOf(leaf)
+	present := min(s.rows, (n+1)*c.pageRows()) - n*c.pageRows()
 	b := &block{}
-	present := hi - lo
-	if info.shape == repeated {
-		present, body, err = b.repeated(body, hi-lo, h.values)
-	} else if info.shape == optional {
-		present, body, err = b.optional(body, hi-lo)
-	} else {
+	switch infoOf(leaf).shape {
+	case repeated:
+		present, body, err = b.repeated(body, present, h.values)
+	case optional:
+		present, body, err = b.optional(body, present)
+	default:
 		b.ids = countUp(make([]uint32, present))
 	}
 	if err != nil {

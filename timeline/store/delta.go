@@ -121,6 +121,12 @@ func (r *varints) deltaBlock(out []int64) bool {
 }
 
 func unpackDeltas(out []int64, src []byte, w int, least int64) {
+	if w == 0 {
+		for i := 1; i < len(out); i++ {
+			out[i] = out[i-1] + least
+		}
+		return
+	}
 	var mask uint64 = 1<<w - 1
 	for i := 1; i < len(out); i++ {
 		out[i] = out[i-1] + least + int64(bitsAt(src, (i-1)*w)&mask)

@@ -19,7 +19,7 @@ const maxValues = 1 << 21
 // field has more values than memory is for, those met last are left out, and
 // the answer is never Done.
 func (s *Store) Facets(ctx context.Context, where timeline.Expr, field string, n int, report func(timeline.Partial)) (timeline.Partial, error) {
-	t := tally{field: field, counts: map[string]int64{}}
+	t := tally{field: field, counts: map[string]int64{}, dicts: map[*words][]int64{}}
 	if f, ok := timeline.FieldByName(field); ok {
 		t.leaf, t.number = leafField+int(f), f.Kind() == timeline.Long
 	} else if field == nameTime || field == nameEnd || field == nameStart || field == nameRowID || field == nameSource {
@@ -30,7 +30,7 @@ func (s *Store) Facets(ctx context.Context, where timeline.Expr, field string, n
 			report(t.partial(n, false))
 		}
 	})
-	return t.partial(n, err == nil && !t.full), err
+	return t.partial(n, err == nil), err
 }
 
 // tally counts values.
@@ -42,6 +42,7 @@ type tally struct {
 	mu     sync.Mutex
 	rows   int64
 	counts map[string]int64
+	dicts  map[*words][]int64 // by a dictionary's numbers, not in counts yet
 	full   bool
 }
 
@@ -54,12 +55,32 @@ func (t *tally) add(sc *scan, _ *answer, _ int, set *rowSet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows += int64(set.count())
+	leaf := t.leaf
+	if leaf == 0 {
+		leaf = leafExtraValue
+	}
+	if sc.seg.chunks[leaf].enc != encDict || w == nil {
+		t.putAll(w, counts)
+		return nil
+	}
+	sum := t.dicts[w]
+	if sum == nil {
+		t.dicts[w] = counts
+		return nil
+	}
+	for k, n := range counts {
+		sum[k] += n
+	}
+	return nil
+}
+
+// putAll adds counts by number to those by value.
+func (t *tally) putAll(w *words, counts []int64) {
 	for k, n := range counts {
 		if n > 0 {
 			t.put(w, uint32(k), n)
 		}
 	}
-	return nil
 }
 
 func (t *tally) put(w *words, k uint32, n int64) {
@@ -138,7 +159,11 @@ func (t *tally) countRest(sc *scan, set *rowSet) ([]int64, *words, error) {
 func (t *tally) partial(n int, done bool) timeline.Partial {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := timeline.Partial{Count: t.rows, Done: done}
+	for w, counts := range t.dicts {
+		t.putAll(w, counts)
+	}
+	clear(t.dicts)
+	p := timeline.Partial{Count: t.rows, Done: done && !t.full}
 	for v, c := range t.counts {
 		p.Buckets = append(p.Buckets, timeline.Bucket{Key: v, Count: c})
 	}

@@ -96,9 +96,12 @@ func (d *directory) encode() []byte {
 }
 
 func (c *chunk) encode(b []byte) []byte {
-	flags := uint64(c.enc) << 1
+	flags := uint64(c.enc) << 2
 	if c.empty {
 		flags |= 1
+	}
+	if c.fine {
+		flags |= 2
 	}
 	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, uint64(c.codec))
@@ -130,7 +133,7 @@ func readDirectory(b []byte) (*directory, error) {
 		d.firsts = append(d.firsts, before)
 	}
 	for i := range d.chunks {
-		r.chunk(&d.chunks[i], d.blocks())
+		r.chunk(&d.chunks[i], d.rows)
 	}
 	d.bloom = r.length(maxIndex)
 	d.sum = r.fixed()
@@ -153,14 +156,15 @@ func (r *varints) fixed() uint32 {
 	return v
 }
 
-func (r *varints) chunk(c *chunk, blocks int) {
+func (r *varints) chunk(c *chunk, rows int) {
 	flags := r.uvarint()
-	c.enc, c.empty = int32(flags>>1&15), flags&1 != 0
+	c.enc, c.empty, c.fine = int32(flags>>2&15), flags&1 != 0, flags&2 != 0
 	c.codec = int32(r.length(15))
 	c.words = r.length(math.MaxInt32)
 	c.dict = r.extent()
-	n := r.length(int64(blocks))
-	if want := blocks; r.bad || n != want && (!c.empty || n != 1) {
+	want := (rows + c.pageRows() - 1) / c.pageRows()
+	n := r.length(int64(len(r.src)))
+	if r.bad || n != want && (!c.empty || n != 1) {
 		r.bad = true
 		return
 	}

@@ -25,8 +25,20 @@ type chunk struct {
 	plain  int64 // bytes before compression, headers included
 	dict   extent
 	words  int      // values in the dictionary
-	pages  []extent // of blockRows rows each, or one for all rows where nothing is there
+	pages  []extent // of pageRows rows each, or one for all rows where nothing is there
 	empty  bool     // no row has a value
+	fine   bool     // long texts: pages of fineRows rows
+}
+
+// fineRows are the rows of a page of long texts: a row that is shown costs the
+// decoding of its page.
+const fineRows = blockRows / 8
+
+func (c *chunk) pageRows() int {
+	if c.fine {
+		return fineRows
+	}
+	return blockRows
 }
 
 // pages writes the pages of a segment one behind the other.

@@ -40,6 +40,31 @@ func (sc *scan) block(leaf int) (*block, error) {
 	return b, err
 }
 
+// cell decodes as little of a leaf as has a row of the block, and gives the
+// row's place in it.
+func (sc *scan) cell(leaf, i int) (*block, int, error) {
+	if b, ok := sc.blocks[leaf]; ok || !sc.seg.chunks[leaf].fine {
+		if !ok {
+			var err error
+			if b, err = sc.block(leaf); err != nil {
+				return nil, 0, err
+			}
+		}
+		return b, i, nil
+	}
+	page := (sc.b*blockRows + i) / fineRows
+	key := numLeaves + page*numLeaves + leaf
+	b, ok := sc.blocks[key]
+	if !ok {
+		var err error
+		if b, err = sc.seg.decode(leaf, page); err != nil {
+			return nil, 0, err
+		}
+		sc.blocks[key] = b
+	}
+	return b, i % fineRows, nil
+}
+
 // len is the number of rows of the block.
 func (sc *scan) len() int {
 	lo, hi := sc.seg.blockRange(sc.b)

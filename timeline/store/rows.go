@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"amber/timeline"
 )
@@ -94,8 +96,19 @@ func (s *Store) fill(ctx context.Context, rows []timeline.Row, picks []pick, col
 		}
 		return picks[a].block - picks[b].block
 	})
+	half := (len(order) + 1) / 2
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for w, part := range [][]int{order[:half], order[half:]} {
+		wg.Go(func() { errs[w] = fillPart(ctx, rows, picks, cols, part) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func fillPart(ctx context.Context, rows []timeline.Row, picks []pick, cols []pageColumn, part []int) error {
 	var sc scan
-	for _, i := range order {
+	for _, i := range part {
 		p := picks[i]
 		if sc.seg != p.seg || sc.b != p.block {
 			if err := ctx.Err(); err != nil {
@@ -143,7 +156,7 @@ func (s *Store) Raw(ctx context.Context, id timeline.RowID) (io.ReadCloser, erro
 }
 
 // ErrNoRow is returned for the id of a row that is not there.
-var ErrNoRow = fmt.Errorf("no such row")
+var ErrNoRow = errors.New("no such row")
 
 // Refs are the raw records that prove a row.
 func (s *Store) Refs(ctx context.Context, id timeline.RowID) ([]timeline.RawRef, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"amber/timeline"
 )
@@ -53,20 +54,31 @@ func (s *sealer) scalars(ch *chunk, col *column, words bool) error {
 	if err := s.begin(ch, &col.dict); err != nil {
 		return err
 	}
+	ch.fine = col.plain
 	return s.blocks(func(b int, rows []uint32) error {
-		s.defs, s.vals = s.defs[:0], s.vals[:0]
-		for _, row := range rows {
-			id := at(col.rows, int(row), 0)
-			if id == 0 {
-				s.defs = append(s.defs, 0)
-				continue
+		for page := range slices.Chunk(rows, ch.pageRows()) {
+			s.gather(col, page)
+			s.levels(optional)
+			if err := s.values(ch, &col.dict, b, words); err != nil {
+				return err
 			}
-			s.defs = append(s.defs, 1)
-			s.vals = append(s.vals, id-1)
 		}
-		s.levels(optional)
-		return s.values(ch, &col.dict, b, words)
+		return nil
 	})
+}
+
+// gather takes the levels and numbers of some rows of a column.
+func (s *sealer) gather(col *column, rows []uint32) {
+	s.defs, s.vals = s.defs[:0], s.vals[:0]
+	for _, row := range rows {
+		id := at(col.rows, int(row), 0)
+		if id == 0 {
+			s.defs = append(s.defs, 0)
+			continue
+		}
+		s.defs = append(s.defs, 1)
+		s.vals = append(s.vals, id-1)
+	}
 }
 
 func (s *sealer) lists(ch *chunk, col *column) error {

@@ -75,7 +75,7 @@ func (c pageColumn) value(sc *scan, i int, into map[string]any) error {
 			}
 		})
 	}
-	b, err := sc.block(leafField + int(c.f))
+	b, i, err := sc.cell(leafField+int(c.f), i)
 	if err != nil || b == nil {
 		return err
 	}
