@@ -175,6 +175,28 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
+// Lines of a sparse member have no ranges that tell them apart: records of ours
+// are refused so, and of logs the line's number does.
+func TestSparse(t *testing.T) {
+	line := "2026-11-22T06:00:02Z stdout F x\n"
+	body := []byte(strings.Repeat(line, 1024/len(line)))
+	sparse := func(path string) member {
+		m := file(path, body)
+		m.m.Extents = []record.Extent{{Offset: 0, Length: int64(len(body))}}
+		return m
+	}
+	b := open(t, write(t, map[string][]member{"logs": {sparse("logs/a")}, "process": {sparse("process/processes.jsonl")}}))
+	subs := map[int32]bool{}
+	c := readAll(t, b, func(rec timeline.Record, e *timeline.Event) {
+		if rec.Kind == kindPacked {
+			subs[e.Sub] = true
+		}
+	})
+	if len(subs) != len(body)/len(line) || c.rejected != 1 || !slices.Contains(c.reasons, string(timeline.Unreadable)) {
+		t.Errorf("%d lines of %d, %+v", len(subs), len(body)/len(line), c)
+	}
+}
+
 // What a flipped bit has damaged is told, not read.
 func TestDamaged(t *testing.T) {
 	dir := write(t, sample())

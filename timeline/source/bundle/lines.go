@@ -17,6 +17,9 @@ import (
 // its path.
 func (r *reader) lines(m *record.Member, kind uint8) {
 	content, err := r.b.Content(m)
+	if err == nil && m.Extents != nil && kind != kindLog {
+		err = errors.New("it is sparse, which no record of amber's is: its lines have no place of their own")
+	}
 	if err != nil {
 		r.fail(timeline.Unreadable, kind, timeline.Range{Offset: m.Data, Length: m.Stored()}, 0, err)
 		return
