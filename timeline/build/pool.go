@@ -1,0 +1,230 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"amber/timeline"
+	"amber/timeline/store"
+)
+
+// pool is the goroutines that parse, each with a run of the store.
+type pool struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	work   chan *batch
+	free   chan *batch
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	errs   []error
+}
+
+func newPool(ctx context.Context, s *store.Writer, a *account, workers int) (*pool, error) {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	p := &pool{work: make(chan *batch, workers), free: make(chan *batch, 3*workers+1)}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	for range cap(p.free) {
+		p.free <- &batch{}
+	}
+	for range workers {
+		run, err := s.Run()
+		if err != nil {
+			p.fail(err)
+			return nil, errors.Join(err, p.close())
+		}
+		w := &worker{pool: p, run: run, account: a, parsers: map[string]timeline.Parser{}}
+		w.append = w.take
+		p.wg.Go(w.loop)
+	}
+	return p, nil
+}
+
+// spare waits for a batch to fill.
+func (p *pool) spare() (*batch, error) {
+	select {
+	case t := <-p.free:
+		return t, nil
+	case <-p.ctx.Done():
+		return nil, context.Cause(p.ctx)
+	}
+}
+
+func (p *pool) send(t *batch) error {
+	select {
+	case p.work <- t:
+		return nil
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	}
+}
+
+// fail ends the build.
+func (p *pool) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errs = append(p.errs, err)
+	p.cancel(err)
+}
+
+// close waits until everything is parsed and the runs are written.
+func (p *pool) close() error {
+	close(p.work)
+	p.wg.Wait()
+	p.cancel(nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.errs...)
+}
+
+// worker parses batches into its run.
+type worker struct {
+	pool    *pool
+	run     *store.Run
+	account *account
+	parsers map[string]timeline.Parser
+
+	t       *batch
+	ref     timeline.RawRef
+	refs    []timeline.RawRef // of the record that is parsed
+	emitted int32
+	broken  error // of the run
+	append  func(*timeline.Event) error
+
+	counts   counts
+	skipped  map[timeline.Reason]int64
+	rejected []rejection
+}
+
+func (w *worker) loop() {
+	for t := range w.pool.work {
+		if w.pool.ctx.Err() == nil {
+			if err := w.batch(t); err != nil {
+				w.pool.fail(err)
+			}
+		}
+		t.reset()
+		w.pool.free <- t
+	}
+	if err := w.run.Close(); err != nil {
+		w.pool.fail(err)
+	}
+}
+
+func (w *worker) batch(t *batch) error {
+	w.t, w.counts, w.skipped, w.rejected = t, counts{}, map[timeline.Reason]int64{}, append(w.rejected[:0], t.lost...)
+	w.counts.read, w.counts.rejected = int64(len(t.lost)), int64(len(t.lost))
+	parser := w.parser(t)
+	if len(t.groups) > 0 {
+		if err := w.joined(t, parser); err != nil {
+			return err
+		}
+	} else {
+		for i := range t.recs {
+			if err := w.record(t, i, parser); err != nil {
+				return err
+			}
+		}
+	}
+	w.account.batch(t.file, w.counts, w.skipped, w.rejected)
+	return nil
+}
+
+// parser is the worker's own for a source; a bundle has one each.
+func (w *worker) parser(t *batch) timeline.Parser {
+	p := w.parsers[t.source]
+	if p == nil {
+		p = t.parserOf()
+		w.parsers[t.source] = p
+	}
+	return p
+}
+
+func (w *worker) record(t *batch, i int, parser timeline.Parser) error {
+	rec := &t.recs[i]
+	if len(t.refs) > 0 {
+		w.refs = t.refs[i]
+	} else {
+		w.ref.File, w.ref.Ranges = t.file, append(w.ref.Ranges[:0], rec.Range)
+		w.refs = append(w.refs[:0], w.ref)
+	}
+	w.emitted = 0
+	err := parser.Parse(*rec, w.append)
+	return w.settle(err, rec, 1)
+}
+
+func (w *worker) joined(t *batch, parser timeline.Parser) error {
+	joiner, ok := parser.(timeline.Joiner)
+	if !ok {
+		return fmt.Errorf("the source %q has parsers that join and parsers that do not", t.source)
+	}
+	recs := t.recs
+	for _, n := range t.groups {
+		group := recs[:n]
+		recs = recs[n:]
+		w.ref.File, w.ref.Ranges = t.file, w.ref.Ranges[:0]
+		for i := range group {
+			w.ref.Ranges = append(w.ref.Ranges, group[i].Range)
+		}
+		w.refs = append(w.refs[:0], w.ref)
+		w.emitted = 0
+		var err error
+		if n == 1 {
+			err = parser.Parse(group[0], w.append)
+		} else {
+			err = joiner.Join(group, w.append)
+		}
+		if err := w.settle(err, &group[0], int64(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take is what parsers emit to.
+func (w *worker) take(e *timeline.Event) error {
+	e.Raw = append(e.Raw[:0], w.refs...)
+	if e.Sub == 0 {
+		e.Sub = w.emitted
+	}
+	w.emitted++
+	w.broken = w.run.Append(e)
+	return w.broken
+}
+
+// settle counts n records of one event by what became of them. The error is of
+// the store, or of a parser that does not keep to its contract.
+func (w *worker) settle(err error, rec *timeline.Record, n int64) error {
+	w.counts.read += n
+	w.counts.events += int64(w.emitted)
+	if w.broken != nil {
+		return w.broken
+	}
+	var skip *timeline.SkipError
+	var reject *timeline.RejectError
+	switch {
+	case err == nil && w.emitted > 0:
+		w.counts.kept++
+		w.counts.joined += n - 1
+		return nil
+	case w.emitted > 0 || err == nil:
+		return fmt.Errorf("the source %q gave %d events and %v for the record at %d", w.t.source, w.emitted, err, rec.Range.Offset)
+	case errors.As(err, &skip):
+		w.counts.skipped += n
+		w.skipped[skip.Reason] += n
+		return nil
+	case !errors.As(err, &reject):
+		reject = &timeline.RejectError{Reason: timeline.BadSyntax, Detail: err.Error()}
+	}
+	at := *reject
+	if at.Range == (timeline.Range{}) {
+		at.Range, at.Line = rec.Range, rec.Line
+	}
+	w.counts.rejected += n
+	w.rejected = append(w.rejected, rejection{at, n})
+	return nil
+}
