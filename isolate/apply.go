@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"amber/evidence/durable"
@@ -37,14 +38,30 @@ func ApplyAfter(ctx context.Context, pending *durable.Batch, caseDir string, m M
 		return Entry{}, err
 	}
 	defer ls.unlock()
+	judge := p.judge()
+	p.Judge = nil
 	j, err := Begin(caseDir, p, pending)
 	if err != nil {
 		return Entry{}, err
 	}
+	j.judge = judge
 	err = applyWith(ctx, j, caseDir, m, p)
 	err = errors.Join(err, j.Close())
 	e, loadErr := LoadFile(j.Path())
 	return e, errors.Join(err, loadErr)
+}
+
+// judge gives *RefusedError where the plan turns out to be critical.
+func (p Plan) judge() func() error {
+	if p.Judge == nil || p.Forced {
+		return nil
+	}
+	return sync.OnceValue(func() error {
+		if reasons := p.Judge(); len(reasons) > 0 {
+			return &RefusedError{Target: p.Target, Reasons: reasons}
+		}
+		return nil
+	})
 }
 
 func applyWith(ctx context.Context, j *Journal, caseDir string, m Method, p Plan) error {

@@ -379,3 +379,29 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A plan that turns out to be critical when its steps are on the disk already
+// is refused all the same, and leaves nothing held.
+func TestJudgedLate(t *testing.T) {
+	t.Setenv("AMBER_HOLDS", t.TempDir())
+	for _, forced := range []bool{false, true} {
+		dir, m := t.TempDir(), fence{dir: t.TempDir()}
+		p, err := m.Plan(t.Context(), Target{Name: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Forced, p.Judge = forced, func() []string { return []string{"it is the node's DNS"} }
+		e, err := Apply(t.Context(), dir, m, p)
+		var refused *RefusedError
+		if got := errors.As(err, &refused); got == forced {
+			t.Errorf("forced %v: %v", forced, err)
+		}
+		if want := map[bool]State{false: Failed, true: Held}[forced]; e.State != want {
+			t.Errorf("forced %v: it is %s, want %s", forced, e.State, want)
+		}
+		holds, err := Holds()
+		if err != nil || (len(holds) > 0) != forced {
+			t.Errorf("forced %v: held are %v, %v", forced, holds, err)
+		}
+	}
+}

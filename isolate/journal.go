@@ -64,6 +64,7 @@ type Journal struct {
 	mu      sync.Mutex
 	f       *durable.File
 	pending *durable.Batch // what must reach the disk with the first step; nil from then on
+	judge   func() error   // whether steps may be taken at all; nil where that is known
 }
 
 // Begin starts a new journal in caseDir. The plan is on the disk no later than
@@ -134,7 +135,17 @@ func (j *Journal) Intend(steps ...Step) error {
 	for i := range steps {
 		lines[i] = line{Type: lineStep, Step: &steps[i]}
 	}
-	return j.append(lines...)
+	if err := j.append(lines...); err != nil || j.judge == nil {
+		return err
+	}
+	refused := j.judge()
+	if refused == nil {
+		return nil
+	}
+	for i := range steps {
+		lines[i] = line{Type: lineOutcome, Outcome: &Outcome{ID: steps[i].ID, Note: "not taken: refused"}}
+	}
+	return errors.Join(refused, j.append(lines...))
 }
 
 // Done records what became of a step.

@@ -178,15 +178,14 @@ func (c *Case) Signers() (*keys.Signers, error) {
 	return s, nil
 }
 
-// Abandon closes a case that Create has just made, and takes it away again; a
-// directory that holds anything else by now stays.
+// Abandon closes a case that Create has just made, and takes it away again with
+// all that is in it.
 func (c *Case) Abandon() error {
-	for _, name := range []string{infoFile, lockFile} {
-		if err := os.Remove(filepath.Join(c.dir, name)); err != nil {
-			return errors.Join(fmt.Errorf("taking back the case: %w", err), c.Close())
-		}
+	err := c.Close()
+	if rmErr := os.RemoveAll(c.dir); rmErr != nil {
+		err = errors.Join(err, fmt.Errorf("taking back the case: %w", rmErr))
 	}
-	return errors.Join(c.Close(), os.Remove(c.dir))
+	return err
 }
 
 // Close gives the lock back. It is not needed for a crash's sake: the lock dies

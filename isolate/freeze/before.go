@@ -46,9 +46,9 @@ func (b before) container() container.Container {
 	}
 }
 
-// look finds out what is so of a container. It asks only the kernel, because
+// lookAt finds out what is so of a container. It asks only the kernel, because
 // the runtime was asked when the target was looked up.
-func (m *Method) look(c container.Container, boot string) (before, error) {
+func (m *Method) lookAt(c container.Container, boot string) (before, error) {
 	b := before{
 		Runtime: c.Runtime, Namespace: c.Namespace, ID: c.ID, Name: c.Name,
 		Handler: c.Handler, PID: c.PID, Boot: boot, State: c.State, By: m.by(c),

@@ -67,7 +67,7 @@ func uninterruptible(t *testing.T, b bed) {
 	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	groups, err := New(nil, Options{}).look(c, "")
+	groups, err := New(nil, Options{}).lookAt(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}

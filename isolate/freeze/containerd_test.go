@@ -62,7 +62,7 @@ func (b bed) counter(t *testing.T, id string, opts ...testbed.RunOption) (contai
 // kernel is what the kernel says of the container's cgroups.
 func kernel(t *testing.T, c container.Container) string {
 	t.Helper()
-	b, err := New(nil, Options{}).look(c, "")
+	b, err := New(nil, Options{}).lookAt(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}

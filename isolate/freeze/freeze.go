@@ -71,23 +71,48 @@ func (m *Method) Prepare() { m.host() }
 
 // Plan looks at each container, and at whether amber or the node stands on it.
 func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
-	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
+	report := m.check(ctx, t)
+	p, err := m.look(t)
+	if err != nil {
+		return p, err
+	}
+	r := <-report
+	p.Critical = r.Reasons
+	for _, u := range r.Unknown {
+		p.Warnings = append(p.Warnings, "not known: "+u)
+	}
+	return p, nil
+}
+
+// check finds out beside what else is done whether amber or the node stands on
+// the target.
+func (m *Method) check(ctx context.Context, t isolate.Target) <-chan critical.Report {
 	report := make(chan critical.Report, 1)
-	go func() { report <- critical.Check(ctx, t, m.host()) }() // the freeze waits for both
+	go func() { report <- critical.Check(ctx, t, m.host()) }()
+	return report
+}
+
+// Begin is Plan where the caller cannot wait until it is known whether amber or
+// the node stands on the target: that is for the plan's Judge to tell.
+func (m *Method) Begin(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
+	report := m.check(ctx, t)
+	p, err := m.look(t)
+	p.Judge = sync.OnceValue(func() []string { return (<-report).Reasons })
+	return p, err
+}
+
+// look makes the steps.
+func (m *Method) look(t isolate.Target) (isolate.Plan, error) {
+	p := isolate.Plan{Method: Name, Target: t.Name, Made: time.Now().UTC()}
 	boot := procfs.BootID()
 	for i, c := range t.Containers {
-		b, err := m.look(c, boot)
+		b, err := m.lookAt(c, boot)
 		if err != nil {
 			return p, fmt.Errorf("looking at %s: %w", c.Ref(), err)
 		}
 		p.Refs = append(p.Refs, c.Ref())
 		p.Steps = append(p.Steps, b.step(i+1))
 		p.Warnings = append(p.Warnings, b.warnings()...)
-	}
-	r := <-report
-	p.Critical = r.Reasons
-	for _, u := range r.Unknown {
-		p.Warnings = append(p.Warnings, "not known: "+u)
 	}
 	return p, nil
 }

@@ -432,7 +432,7 @@ func TestVfork(t *testing.T) {
 	box := isolatetest.Start(t, []string{"/bin/sh", "-c", "while :; do /bin/true; done"})
 	m := New(nil, Options{Timeout: 5 * time.Second})
 	for range 200 {
-		b, err := m.look(box.Container(), procfs.BootID())
+		b, err := m.lookAt(box.Container(), procfs.BootID())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -152,5 +152,5 @@ var frozenIn = []string{
 	"do_poll.constprop.0", "do_poll", "schedule_hrtimeout_range", "schedule_hrtimeout_range_clock",
 	"pipe_read", "anon_pipe_read", "pipe_wait_readable", "pipe_wait_writable",
 	"do_sigtimedwait", "do_wait", "sigsuspend", "unix_stream_data_wait", "unix_stream_read_generic",
-	"wait_for_vfork_done",
+	"wait_for_vfork_done", "kernel_clone", // which the former is a part of, where it is inlined
 }
