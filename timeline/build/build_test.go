@@ -211,7 +211,7 @@ func TestRaw(t *testing.T) {
 	c := newCase(t)
 	log := kubeLog(t, 500, 6)
 	built(t, Options{Case: c, Paths: []string{put(t, t.TempDir()+"/a", zipped(t, log))}})
-	s, err := store.Open(Dir(c), store.OpenOptions{})
+	s, err := store.Open(Dir(c), store.OpenOptions{Raw: Raw(Dir(c))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +233,19 @@ func TestRaw(t *testing.T) {
 		if !json.Valid(bytes.TrimSpace(text)) || id == "" || !bytes.Contains(text, []byte(id)) {
 			t.Fatalf("the row of %q is proved by %q", id, text)
 		}
+	}
+	kept, err := filepath.Glob(filepath.Join(Dir(c), "raw", "*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatal(kept, err)
+	}
+	data, err := os.ReadFile(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	put(t, kept[0], data)
+	if _, err := s.Raw(t.Context(), page.Rows[0].ID); !errors.Is(err, ErrChanged) {
+		t.Errorf("a raw file with a flipped bit: %v", err)
 	}
 }
 
