@@ -22,19 +22,19 @@ type Target struct {
 
 // Plan is what a method would do to a target. Making one changes nothing.
 type Plan struct {
-	Method   string    `json:"method"`
-	Target   string    `json:"target"`
-	Refs     []string  `json:"refs"` // of every container that it touches
-	Steps    []Step    `json:"steps"`
-	Warnings []string  `json:"warnings,omitempty"` // what it cannot do, or cannot know
-	Critical []string  `json:"critical,omitempty"` // why it is refused unless Forced
+	Method   string   `json:"method"`
+	Target   string   `json:"target"`
+	Refs     []string `json:"refs"` // of every container that it touches
+	Steps    []Step   `json:"steps"`
+	Warnings []string `json:"warnings,omitempty"` // what it cannot do, or cannot know
+	Critical []string `json:"critical,omitempty"` // why it is refused unless Forced
 
 	// Judge completes Critical where that is still being found out; nil where it
 	// is complete. Apply asks it when the first steps are on the disk, so that
 	// the one need not wait for the other, and before any of them is taken.
-	Judge func() []string `json:"-"`
-	Forced   bool      `json:"forced,omitempty"`   // --force-critical was given
-	Made     time.Time `json:"made"`
+	Judge  func() []string `json:"-"`
+	Forced bool            `json:"forced,omitempty"` // --force-critical was given
+	Made   time.Time       `json:"made"`
 }
 
 // Step is one change to the host, small enough that it happened or did not.
