@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"amber/timeline"
@@ -22,10 +23,8 @@ func (w *Writer) meet(ctx context.Context) ([]Segment, error) {
 	if err := m.open(); err != nil {
 		return nil, err
 	}
-	for i := range m.segs[m.old:] {
-		if err := m.look(ctx, m.old+i); err != nil {
-			return nil, err
-		}
+	if err := m.look(ctx); err != nil {
+		return nil, err
 	}
 	if err := m.hold(ctx); err != nil {
 		return nil, err
@@ -102,55 +101,85 @@ func (m *meeting) close() {
 	}
 }
 
-// look compares a new segment with all that come before it.
-func (m *meeting) look(ctx context.Context, at int) error {
-	if at == 0 {
+// look finds the ids that came twice: first those that a filter has met before,
+// then where they are.
+func (m *meeting) look(ctx context.Context) error {
+	var oldRows, newRows int
+	for i, s := range m.segs {
+		if i < m.old {
+			oldRows += s.rows
+		} else {
+			newRows += s.rows
+		}
+	}
+	if newRows == 0 {
 		return nil
 	}
-	seg := m.segs[at]
-	filters := make([]bloom, at)
-	for i := range filters {
-		var err error
-		if filters[i], err = m.segs[i].filter(); err != nil {
-			return err
+	// Few new rows are asked of each old segment's filter; for many it is
+	// cheaper to read the old ids.
+	var filters []bloom
+	from, room := 0, oldRows+newRows
+	if newRows*m.old < 4*oldRows {
+		from, room = m.old, newRows
+		for _, s := range m.segs[:m.old] {
+			f, err := s.filter()
+			if err != nil {
+				return err
+			}
+			filters = append(filters, f)
 		}
 	}
-	found := make([]idSet, at)
-	err := seg.eachID(ctx, func(row int, id timeline.RowID) {
-		for i, f := range filters {
-			if f.has(id) {
-				found[i].add(id, location{seg, row})
-			}
-		}
-	})
-	if err != nil {
+	twice, err := m.suspects(ctx, m.segs[from:], newBloom(room), filters)
+	if err != nil || len(twice.ids) == 0 {
 		return err
 	}
-	for i := range found {
-		if err := m.confirm(ctx, m.segs[i], &found[i]); err != nil {
+	return m.confirm(ctx, twice)
+}
+
+func (m *meeting) suspects(ctx context.Context, segs []*segment, seen bloom, filters []bloom) (*idSet, error) {
+	twice := &idSet{ids: map[timeline.RowID]bool{}}
+	for _, s := range segs {
+		err := s.eachID(ctx, func(_ int, id timeline.RowID) {
+			if seen.has(id) {
+				twice.add(id)
+				return
+			}
+			seen.add(id)
+			for _, f := range filters {
+				if f.has(id) {
+					twice.add(id)
+					return
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return twice, nil
+}
+
+// confirm finds the rows of the suspects, and drops those that have one alone.
+func (m *meeting) confirm(ctx context.Context, twice *idSet) error {
+	for i, s := range m.segs {
+		f, err := s.filter()
+		if err != nil {
+			return err
+		}
+		if i < m.old && !twice.anyIn(f) {
+			continue
+		}
+		err = s.eachID(ctx, func(row int, id timeline.RowID) {
+			if twice.has(id) {
+				m.rows[id] = append(m.rows[id], location{s, row})
+			}
+		})
+		if err != nil {
 			return err
 		}
 	}
+	maps.DeleteFunc(m.rows, func(_ timeline.RowID, rows []location) bool { return len(rows) < 2 })
 	return nil
-}
-
-// confirm finds the rows whose ids a filter may have told falsely.
-func (m *meeting) confirm(ctx context.Context, other *segment, ids *idSet) error {
-	if len(ids.rows) == 0 {
-		return nil
-	}
-	return other.eachID(ctx, func(row int, id timeline.RowID) {
-		if at, ok := ids.has(id); ok {
-			m.add(id, location{other, row})
-			m.add(id, at)
-		}
-	})
-}
-
-func (m *meeting) add(id timeline.RowID, l location) {
-	if !slices.Contains(m.rows[id], l) {
-		m.rows[id] = append(m.rows[id], l)
-	}
 }
 
 // eachID calls f with every row that has an ID of its source's.
@@ -179,30 +208,33 @@ func (s *segment) eachID(ctx context.Context, f func(row int, id timeline.RowID)
 
 // idSet is a few ids, most others being told quickly not to be among them.
 type idSet struct {
-	maybe [1 << 12]uint64
-	rows  map[timeline.RowID]location
+	maybe [1 << 14]uint64
+	ids   map[timeline.RowID]bool
 }
 
 func (s *idSet) bit(id timeline.RowID) (int, uint64) {
-	n := int(id[0])<<10 | int(id[1])<<2 | int(id[2])>>6
+	n := int(id[0])<<12 | int(id[1])<<4 | int(id[2])>>4
 	return n >> 6, 1 << (n & 63)
 }
 
-func (s *idSet) add(id timeline.RowID, l location) {
-	if s.rows == nil {
-		s.rows = map[timeline.RowID]location{}
-	}
+func (s *idSet) add(id timeline.RowID) {
 	word, bit := s.bit(id)
 	s.maybe[word] |= bit
-	s.rows[id] = l
+	s.ids[id] = true
 }
 
-func (s *idSet) has(id timeline.RowID) (location, bool) {
-	if word, bit := s.bit(id); s.maybe[word]&bit == 0 {
-		return location{}, false
+func (s *idSet) has(id timeline.RowID) bool {
+	word, bit := s.bit(id)
+	return s.maybe[word]&bit != 0 && s.ids[id]
+}
+
+func (s *idSet) anyIn(f bloom) bool {
+	for id := range s.ids {
+		if f.has(id) {
+			return true
+		}
 	}
-	l, ok := s.rows[id]
-	return l, ok
+	return false
 }
 
 // hold reads what decides between the rows that met, block by block.

@@ -191,6 +191,7 @@ func (r *Run) Flush() error {
 // Close writes what is left. The run is of no more use.
 func (r *Run) Close() error {
 	err := r.Flush()
+	r.columns, r.sealer = columns{}, nil
 	r.w.mu.Lock()
 	r.w.open--
 	r.w.mu.Unlock()
