@@ -9,7 +9,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
-.PHONY: build test testbed race e2e demo fuzz bench lint vuln clean
+.PHONY: build test testbed race e2e demo demo-quarantine fuzz bench lint vuln clean
 
 build:
 	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
@@ -35,6 +35,11 @@ e2e: testbed
 # demo brings up a containerd of its own with a container that misbehaves.
 demo:
 	@testdata/testbed/demo.sh
+
+# demo-quarantine brings up a Kubernetes of its own with a pod that has been
+# broken into.
+demo-quarantine:
+	@testdata/testbed/quarantine-demo.sh
 
 bench: build
 	go run ./testdata/bench
