@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/evidence/casedir"
+	"amber/evidence/custody"
+	"amber/timeline/build"
+	"amber/timeline/source/all"
+)
+
+func timelineCommand() *cli.Command {
+	sub := func(name, usage, args string, most int, flags []cli.Flag, do func(*cli.Context, bool) error) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, ArgsUsage: args,
+			Flags: join([]cli.Flag{caseFlag(), outputFlag()}, flags), Action: action(0, most, args, do),
+		}
+	}
+	limit := func(value int, what string) cli.Flag {
+		return &cli.IntFlag{Name: "limit", Aliases: []string{"n"}, Value: value, Usage: what}
+	}
+	where := &cli.StringFlag{Name: "where", Aliases: []string{"q"}, Usage: "of the rows that match this query alone"}
+	return &cli.Command{
+		Name: "timeline", Usage: "logs and bundles as one order of events: build it, ask it, prove its rows",
+		Subcommands: []*cli.Command{
+			sub("build", "read logs, and the case's own bundles, into the timeline", "[PATH...]", -1, []cli.Flag{
+				&cli.BoolFlag{Name: "reference", Usage: "keep the digest and path of each file, not the file"},
+				&cli.StringFlag{Name: "as", Usage: "read all files as this source: " + strings.Join(sourceNames(), ", ")},
+				&cli.StringSliceFlag{Name: "skew", Usage: "SOURCE=DURATION: what to add to its clock's times"},
+			}, timelineBuild),
+			sub("query", "the rows that match", "[QUERY]", 1, []cli.Flag{
+				limit(0, "at most so many rows (0: all)"),
+				&cli.BoolFlag{Name: "reverse", Usage: "the latest first"},
+				&cli.StringFlag{Name: "fields", Usage: "these columns, by commas"},
+			}, timelineQuery),
+			sub("facets", "the commonest values of a field", "FIELD", 1, []cli.Flag{limit(20, "so many values"), where}, timelineFacets),
+			sub("histogram", "how many rows when", "", 0, []cli.Flag{where, &cli.DurationFlag{Name: "bucket", Value: time.Minute, Usage: "the width of a bar"}}, timelineHistogram),
+			sub("raw", "the records that prove a row, hashed again", "ROW", 1, nil, timelineRaw),
+			sub("export", "rows for other tools: "+exportFormats(), "[QUERY]", 1, []cli.Flag{
+				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: exportFormats()},
+				&cli.StringFlag{Name: "to", Usage: "a file; standard output otherwise"},
+			}, timelineExport),
+		},
+	}
+}
+
+func sourceNames() (names []string) {
+	for _, s := range all.Sources() {
+		names = append(names, s.Name())
+	}
+	return names
+}
+
+// timelineBuild adds to the case's timeline, and makes it where there is none.
+// Without paths it reads what the case itself holds.
+func timelineBuild(c *cli.Context, asJSON bool) error {
+	skew, err := skews(c)
+	if err != nil {
+		return err
+	}
+	cs, err := caseForTimeline(c)
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	cs.Tool, cs.Signer = tool(), quietSigner()
+	paths := c.Args().Slice()
+	if len(paths) == 0 {
+		paths = ownEvidence(cs)
+	}
+	if len(paths) == 0 {
+		return usagef("the case holds no bundle yet: name files or directories of logs")
+	}
+	p := buildProgress{shown: isTerminal(os.Stderr)}
+	report, err := build.Build(c.Context, build.Options{
+		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: all.Sources(),
+		As: c.String("as"), Reference: c.Bool("reference"), Skew: skew, Progress: p.show,
+	})
+	p.end()
+	if err != nil {
+		return err
+	}
+	entry := custody.Entry{Action: "timeline-build", Result: report.Line(), Alterations: []string{"read " + strings.Join(paths, ", ")}}
+	if _, err := cs.Log(entry); err != nil {
+		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))
+	}
+	if asJSON {
+		err = emit(os.Stdout, report)
+	} else {
+		printReport(os.Stdout, report)
+	}
+	if err == nil && report.Total.Rejected > 0 {
+		return outcome{exitMisses, fmt.Sprintf("%d records were rejected; the report has their reasons", report.Total.Rejected)}
+	}
+	return err
+}
+
+// caseForTimeline opens the case that is meant for writing, or makes it.
+func caseForTimeline(c *cli.Context) (*casedir.Case, error) {
+	dir, err := casedir.Find(c.String("case"))
+	if err != nil {
+		dir = c.String("case")
+	}
+	cs, created, err := casedir.OpenOrCreate(dir, "", nil)
+	if err == nil && created {
+		fmt.Fprintln(os.Stderr, "amber: a new case in "+safeLines(cs.Dir()))
+	}
+	return cs, err
+}
+
+// ownEvidence are the case's bundles and its custody log.
+func ownEvidence(cs *casedir.Case) (paths []string) {
+	ids, _ := bundleIDs(cs)
+	for _, id := range ids {
+		if dir, err := cs.EvidenceDir(id); err == nil {
+			paths = append(paths, dir)
+		}
+	}
+	log := filepath.Join(cs.Dir(), "custody.jsonl")
+	if _, err := os.Stat(log); err == nil && len(paths) > 0 {
+		paths = append(paths, log)
+	}
+	return paths
+}
+
+// skews reads --skew.
+func skews(c *cli.Context) (map[string]time.Duration, error) {
+	m := map[string]time.Duration{}
+	for _, s := range c.StringSlice("skew") {
+		source, text, ok := strings.Cut(s, "=")
+		d, err := time.ParseDuration(text)
+		if !ok || err != nil {
+			return nil, usagef("--skew %q: want SOURCE=DURATION such as cloudtrail=-1.5s", s)
+		}
+		m[source] = d
+	}
+	return m, nil
+}
+
+// buildProgress shows on a terminal how far a build is.
+type buildProgress struct {
+	shown bool
+	last  time.Time
+}
+
+func (p *buildProgress) show(now build.Progress) {
+	if !p.shown || time.Since(p.last) < 200*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(os.Stderr, "\r\x1b[K%d files, %s, %d records: %s", now.Files, size(now.Bytes), now.Records, shorten(safeLines(filepath.Base(now.Path)), 40))
+}
+
+func (p *buildProgress) end() {
+	if p.shown && !p.last.IsZero() {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+}
+
+func printReport(w io.Writer, r build.Report) {
+	rows := [][]string{}
+	number := func(n int64) string { return fmt.Sprint(n) }
+	add := func(name string, files int64, k build.Counts) {
+		rows = append(rows, []string{name, number(files), number(k.Read), number(k.Kept), number(k.Joined), number(k.Folded), number(k.Skipped), number(k.Rejected), number(k.Rows)})
+	}
+	for _, s := range r.Sources {
+		name := s.Source
+		if name == "" {
+			name = "(not recognised)"
+		}
+		add(name, s.Files, s.Counts)
+	}
+	add("in all", r.Files.Read, r.Total)
+	_ = table(w, []string{"SOURCE", "FILES", "RECORDS", "KEPT", "JOINED", "FOLDED", "SKIPPED", "REJECTED", "ROWS"}, rows)
+	if r.Files.Known > 0 {
+		fmt.Fprintf(w, "%s known already\n", countText(int(r.Files.Known), "file"))
+	}
+	for _, s := range r.Sources {
+		for _, l := range s.Rejects {
+			fmt.Fprintf(w, "rejected, %s: %s of %s\n", l.Reason, countText(int(l.Count), "record"), s.Source)
+			for _, e := range l.Examples {
+				fmt.Fprintf(w, "  %s, %d bytes at %d: %s\n", e.Path, e.Length, e.Offset, e.Detail)
+			}
+		}
+	}
+}
