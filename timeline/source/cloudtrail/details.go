@@ -13,12 +13,8 @@ func (i *issuer) read(s *jsonscan.Scanner) {
 	}
 	for ok := s.Object(); ok; ok = s.NextMember() {
 		switch string(s.Key()) {
-		case "type":
-			i.kind = s.Text()
 		case "arn":
 			i.arn = s.Text()
-		case "accountId":
-			i.account = s.Text()
 		case "userName":
 			i.name = s.Text()
 		default:
@@ -118,22 +114,18 @@ func (t *trail) readResources(s *jsonscan.Scanner) {
 		return
 	}
 	for ok := s.Array(); ok; ok = s.NextElement() {
-		var r resource
 		if !isObject(s) {
 			continue
 		}
 		for ok := s.Object(); ok; ok = s.NextMember() {
 			switch string(s.Key()) {
 			case "ARN", "arn":
-				r.arn = s.Text()
-			case "type":
-				r.kind = s.Text()
+				if arn := s.Text(); len(t.resources) < maxResources && len(arn) > 0 {
+					t.resources = append(t.resources, arn)
+				}
 			default:
 				s.Skip()
 			}
-		}
-		if len(t.resources) < maxResources {
-			t.resources = append(t.resources, r)
 		}
 	}
 }
@@ -143,12 +135,9 @@ func (t *trail) tls(s *jsonscan.Scanner) {
 		return
 	}
 	for ok := s.Object(); ok; ok = s.NextMember() {
-		switch string(s.Key()) {
-		case "tlsVersion":
-			t.tlsVersion = s.Text()
-		case "clientProvidedHostHeader":
+		if string(s.Key()) == "clientProvidedHostHeader" {
 			t.serverName = s.Text()
-		default:
+		} else {
 			s.Skip()
 		}
 	}

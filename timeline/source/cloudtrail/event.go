@@ -112,7 +112,6 @@ func (p *parser) who() {
 	e.Put("aws.cloudtrail.user_identity.arn", w.arn)
 	e.Put("aws.cloudtrail.user_identity.access_key_id", w.key)
 	e.Put("aws.cloudtrail.user_identity.invoked_by", w.invoker)
-	e.Put("aws.cloudtrail.user_identity.session_context.session_issuer.type", w.issuer.kind)
 	e.Put("aws.cloudtrail.user_identity.session_context.session_issuer.arn", w.issuer.arn)
 	e.Put("aws.cloudtrail.user_identity.session_context.creation_date", w.created)
 	e.Put("aws.cloudtrail.user_identity.session_context.mfa_authenticated", w.mfa)
@@ -200,12 +199,10 @@ func (p *parser) details() {
 	e.Put("aws.cloudtrail.shared_event_id", t.sharedID)
 	e.Put("aws.cloudtrail.vpc_endpoint_id", t.endpoint)
 	e.Put("aws.cloudtrail.session_credential_from_console", t.consoleCredential)
-	e.Put("tls.version_protocol", t.tlsVersion)
 	e.Put("tls.client.server_name", t.serverName)
 	e.Put("aws.cloudtrail.insight_details.state", t.insight.state)
 	e.Put("aws.cloudtrail.insight_details.type", t.insight.kind)
-	e.Put("aws.cloudtrail.resources.arn", p.resources(func(r *resource) []byte { return r.arn }))
-	e.Put("aws.cloudtrail.resources.type", p.resources(func(r *resource) []byte { return r.kind }))
+	e.Put("aws.cloudtrail.resources.arn", p.resources())
 	e.Put("aws.cloudtrail.additional_eventdata", t.additional)
 	e.Put("aws.cloudtrail.addendum", t.addendum)
 	p.flatten(t.request, "aws.cloudtrail.flattened.request_parameters", "aws.cloudtrail.request_parameters")
@@ -223,13 +220,13 @@ func (p *parser) target() {
 	}
 }
 
-func (p *parser) resources(part func(*resource) []byte) []byte {
+func (p *parser) resources() []byte {
 	mark := len(p.text)
 	for i := range p.t.resources {
 		if i > 0 {
 			p.text.Byte(',')
 		}
-		p.text.Bytes(part(&p.t.resources[i]))
+		p.text.Bytes(p.t.resources[i])
 	}
 	return p.text.Since(mark)
 }

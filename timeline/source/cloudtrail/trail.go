@@ -15,9 +15,9 @@ type trail struct {
 	request, response, additional       []byte // JSON
 	details, addendum                   []byte
 	who                                 identity
-	resources                           []resource
+	resources                           [][]byte // ARNs
 	insight                             insight
-	tlsVersion, serverName              []byte
+	serverName                          []byte
 
 	nested, detail []byte // the event, in an envelope
 	digest         bool
@@ -32,9 +32,7 @@ type identity struct {
 	created, mfa, federated, source                             []byte
 }
 
-type issuer struct{ kind, arn, account, name []byte }
-
-type resource struct{ arn, kind []byte }
+type issuer struct{ arn, name []byte }
 
 type insight struct{ state, source, name, kind []byte }
 

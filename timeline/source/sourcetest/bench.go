@@ -21,7 +21,7 @@ func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinal
 	b.ReportAllocs()
 	events := 0
 	count := func(*timeline.Event) error { events++; return nil }
-	before := processorTime(b)
+	before := ProcessorTime(b)
 	for b.Loop() {
 		p := src.NewParser()
 		for rec, err := range src.Records(b.Context(), bytes.NewReader(log)) {
@@ -33,12 +33,13 @@ func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinal
 			}
 		}
 	}
-	used := processorTime(b) - before
+	used := ProcessorTime(b) - before
 	b.ReportMetric(float64(events)/used.Seconds(), "events/cpu-s")
 	b.ReportMetric(float64(b.N)*float64(len(log))/1e6/used.Seconds(), "MB/cpu-s")
 }
 
-func processorTime(b *testing.B) time.Duration {
+// ProcessorTime is what this process has used.
+func ProcessorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
