@@ -6,8 +6,9 @@ import (
 )
 
 // RowID names a row: the first 16 bytes of the SHA-256 over the digests and
-// ranges of its raw records and its Sub, never an ordinal, so that it stays the
-// same however often and in whichever order the files are read.
+// ranges of its raw records and its Sub, or where the event has an ID over its
+// dataset, ID and Sub; never an ordinal, so that it stays the same however often
+// and in whichever order the files are read.
 type RowID [16]byte
 
 // Expr is a parsed query; package query makes and prints them.

@@ -33,7 +33,8 @@ type csvFile struct {
 func newCSV(out interface {
 	io.Writer
 	Flush() error
-}, fields []string) (*csvFile, error) {
+}, fields []string,
+) (*csvFile, error) {
 	if fields == nil {
 		for f := range timeline.NumFields {
 			fields = append(fields, f.Name())

@@ -290,10 +290,7 @@ func (p *parser) number(b bound) (int64, error) {
 
 func (p *parser) timeRange(f Field, lo, hi bound, start int) (timeline.Expr, error) {
 	r := &TimeRange{f, timeline.NoTime, timeline.NoTime}
-	base, err := p.baseDay(lo, hi)
-	if err != nil {
-		return nil, err
-	}
+	base := p.baseDay(lo, hi)
 	if !lo.open {
 		m, err := p.moment(lo, base)
 		if err != nil {
@@ -319,16 +316,16 @@ func (p *parser) timeRange(f Field, lo, hi bound, start int) (timeline.Expr, err
 }
 
 // baseDay is the day of the end that has one, for the end that has not.
-func (p *parser) baseDay(lo, hi bound) (time.Time, error) {
+func (p *parser) baseDay(lo, hi bound) time.Time {
 	for _, b := range []bound{lo, hi} {
 		if b.open {
 			continue
 		}
 		if m, err := parseMoment(b.word.text(), time.Time{}, p.opts.Now); err == nil {
-			return m.from.UTC(), nil
+			return m.from.UTC()
 		}
 	}
-	return time.Time{}, nil
+	return time.Time{}
 }
 
 func (p *parser) moment(b bound, base time.Time) (moment, error) {

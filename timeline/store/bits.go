@@ -8,8 +8,7 @@ type rowSet [blockRows / 64]uint64
 // noRows is the empty set, which all blocks without an answer share.
 var noRows = new(rowSet)
 
-func (s *rowSet) add(i int)      { s[i>>6] |= 1 << (i & 63) }
-func (s *rowSet) has(i int) bool { return s[i>>6]>>(i&63)&1 == 1 }
+func (s *rowSet) add(i int) { s[i>>6] |= 1 << (i & 63) }
 
 // fillTo makes it the first n rows.
 func (s *rowSet) fillTo(n int) {

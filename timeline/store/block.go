@@ -220,7 +220,7 @@ func (s *segment) fillDict(b *block, leaf int, body []byte, n int) error {
 		return corrupt("a page without the width of its numbers")
 	}
 	nums := make([]uint32, n)
-	if _, err := readRLE(body[1:], nums, int(body[0])); err != nil {
+	if err := readRLE(body[1:], nums, int(body[0])); err != nil {
 		return err
 	}
 	for _, v := range nums {

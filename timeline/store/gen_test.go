@@ -20,7 +20,7 @@ type gen struct {
 	buf   []byte
 	e     timeline.Event
 
-	users, names, namespaces, agents, ips, uris [][]byte
+	users, names, namespaces, agents, ips [][]byte
 }
 
 func pool(n int, format string) (out [][]byte) {

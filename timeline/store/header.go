@@ -105,7 +105,7 @@ func cutLevels(body []byte, out []uint32, most int) ([]byte, error) {
 	if uint64(n) > uint64(len(body)) {
 		return nil, corrupt("levels of %d bytes in a page of %d", n, len(body))
 	}
-	if _, err := readRLE(body[:n], out, width(most+1)); err != nil {
+	if err := readRLE(body[:n], out, width(most+1)); err != nil {
 		return nil, err
 	}
 	for _, l := range out {

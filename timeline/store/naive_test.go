@@ -21,7 +21,6 @@ type plainRow struct {
 	source timeline.Time
 	end    timeline.Time
 	values map[string][]string // texts, by name; numbers in decimal
-	folded int64
 }
 
 func plainOf(e *timeline.Event, id timeline.RowID, skew int64) plainRow {

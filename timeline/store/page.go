@@ -118,8 +118,20 @@ func (p *pages) page(c *chunk, body []byte, kind, header func(*thrift)) (extent,
 	return e, p.write(stored)
 }
 
-// footer ends the file; minTime and maxTime are in microseconds.
-func (p *pages) footer(chunks *[numLeaves]chunk, rows int, minTime, maxTime int64) error {
+// rowGroup is a part of a file that has all columns of its rows; the times of
+// the first and last row are in microseconds.
+type rowGroup struct {
+	chunks      [numLeaves]chunk
+	rows        int
+	first, last int64
+}
+
+// footer ends the file.
+func (p *pages) footer(groups []rowGroup) error {
+	rows := 0
+	for i := range groups {
+		rows += groups[i].rows
+	}
 	t := &p.head
 	t.buf = t.buf[:0]
 	t.begin()
@@ -130,8 +142,10 @@ func (p *pages) footer(chunks *[numLeaves]chunk, rows int, minTime, maxTime int6
 		t.schemaElement(e)
 	}
 	t.i64(3, int64(rows))
-	t.list(4, tStruct, 1)
-	t.rowGroup(chunks, rows, minTime, maxTime)
+	t.list(4, tStruct, len(groups))
+	for i := range groups {
+		t.rowGroup(&groups[i])
+	}
 	t.str(6, "amber")
 	t.list(7, tStruct, numLeaves) // column_orders, without which statistics mean nothing
 	for range numLeaves {
@@ -148,18 +162,18 @@ func (p *pages) footer(chunks *[numLeaves]chunk, rows int, minTime, maxTime int6
 	return p.w.Flush()
 }
 
-func (t *thrift) rowGroup(chunks *[numLeaves]chunk, rows int, minTime, maxTime int64) {
+func (t *thrift) rowGroup(g *rowGroup) {
 	t.begin()
 	t.list(1, tStruct, numLeaves)
 	var plain, stored int64
-	for i := range chunks {
-		c := &chunks[i]
+	for i := range g.chunks {
+		c := &g.chunks[i]
 		plain += c.plain
 		stored += c.stored()
-		t.columnChunk(i, c, minTime, maxTime)
+		t.columnChunk(i, c, g.first, g.last)
 	}
 	t.i64(2, plain)
-	t.i64(3, int64(rows))
+	t.i64(3, int64(g.rows))
 	t.list(4, tStruct, 2) // sorting_columns: time, row id
 	for _, leaf := range []int32{leafTime, leafRowID} {
 		t.begin()

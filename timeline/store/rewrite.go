@@ -26,8 +26,7 @@ func (w *Writer) rewrite(ctx context.Context, s *segment, ch *changes) error {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	_, err = w.segment(sealer, &c, order)
-	return err
+	return w.segment(sealer, &c, order)
 }
 
 // load adds the rows of a segment, changed as they are to be.

@@ -73,15 +73,15 @@ func appendPacked(dst []byte, vals []uint32, w int) []byte {
 	return dst
 }
 
-// readRLE decodes len(out) values of w bits and gives what is behind them.
-func readRLE(src []byte, out []uint32, w int) ([]byte, error) {
+// readRLE decodes len(out) values of w bits.
+func readRLE(src []byte, out []uint32, w int) error {
 	if w > 32 {
-		return nil, corrupt("values of %d bits", w)
+		return corrupt("values of %d bits", w)
 	}
 	for i := 0; i < len(out); {
 		head, k := binary.Uvarint(src)
 		if k <= 0 {
-			return nil, corrupt("a run without its length")
+			return corrupt("a run without its length")
 		}
 		src = src[k:]
 		var n, used int
@@ -91,12 +91,12 @@ func readRLE(src []byte, out []uint32, w int) ([]byte, error) {
 			n, used = unpack(out[i:], src, head>>1, w)
 		}
 		if n <= 0 {
-			return nil, corrupt("a run of %d values in %d bytes", head>>1, len(src))
+			return corrupt("a run of %d values in %d bytes", head>>1, len(src))
 		}
 		i += n
 		src = src[used:]
 	}
-	return src, nil
+	return nil
 }
 
 func fillRun(out []uint32, src []byte, count uint64, w int) (n, used int) {

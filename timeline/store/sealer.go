@@ -34,24 +34,34 @@ func newSealer() (*sealer, error) {
 	return &sealer{zstd: z}, err
 }
 
-// parquet writes the rows of c in the given order.
+// parquet writes the rows of c in the given order, as a file of one row group.
 func (s *sealer) parquet(w io.Writer, c *columns, order []uint32) error {
 	out, err := newPages(w, s.zstd)
 	if err != nil {
 		return err
 	}
-	s.out, s.c, s.order = out, c, order
+	s.out = out
+	g, err := s.group(c, order)
+	if err != nil {
+		return err
+	}
+	return out.footer([]rowGroup{g})
+}
+
+// group writes a row group.
+func (s *sealer) group(c *columns, order []uint32) (rowGroup, error) {
+	s.c, s.order = c, order
 	s.chunks = [numLeaves]chunk{}
 	blocks := (len(order) + blockRows - 1) / blockRows
 	s.tri = append(s.tri[:0], make([]trigrams, blocks)...)
 	s.bloom = newBloom(len(order))
 	for leaf := range numLeaves {
 		if err := s.leaf(leaf); err != nil {
-			return err
+			return rowGroup{}, err
 		}
 	}
 	first, last := order[0], order[len(order)-1]
-	return out.footer(&s.chunks, len(order), c.micros[first], c.micros[last])
+	return rowGroup{s.chunks, len(order), c.micros[first], c.micros[last]}, nil
 }
 
 func (s *sealer) leaf(leaf int) error {

@@ -273,3 +273,13 @@ func checkIDs(t *testing.T, got []timeline.RowID, want []plainRow) {
 		}
 	}
 }
+
+// parseAny takes any name of a field.
+func parseAny(t testing.TB, q string) timeline.Expr {
+	t.Helper()
+	e, err := query.Parse(q, query.Options{})
+	if err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	return e
+}

@@ -18,7 +18,7 @@ import (
 // Options of a Writer; the zero value has the usual ones.
 type Options struct {
 	RunRows  int // rows of a segment at most; 1 << 20
-	RunBytes int // memory of a run at about which it becomes a segment; 96 MiB
+	RunBytes int // memory of a run at about which it becomes a segment; 72 MiB
 }
 
 // ErrAborted is returned to those who wait while a build is taken back.
@@ -57,7 +57,7 @@ func NewWriter(dir string, o Options) (*Writer, error) {
 		o.RunRows = 1 << 20
 	}
 	if o.RunBytes <= 0 {
-		o.RunBytes = 96 << 20
+		o.RunBytes = 72 << 20
 	}
 	man, err := readOrNew(dir)
 	if err != nil {
@@ -181,7 +181,7 @@ func (r *Run) Flush() error {
 		return err
 	}
 	order := r.fold(r.arrange(digest), digest, r.w.charge)
-	if _, err := r.w.segment(r.sealer, &r.columns, order); err != nil {
+	if err := r.w.segment(r.sealer, &r.columns, order); err != nil {
 		return err
 	}
 	r.reset()
@@ -199,23 +199,23 @@ func (r *Run) Close() error {
 }
 
 // segment writes a segment into the directory of those that are being built.
-func (w *Writer) segment(s *sealer, c *columns, order []uint32) (*fresh, error) {
+func (w *Writer) segment(s *sealer, c *columns, order []uint32) error {
 	f := &fresh{Segment{
 		Name: w.name(), Rows: int64(len(order)),
 		First: c.micros[order[0]], Last: c.micros[order[len(order)-1]],
 	}}
 	size, err := w.file(f.Name+".parquet", func(out *durable.File) error { return s.parquet(out, c, order) })
 	if err != nil {
-		return nil, fmt.Errorf("writing the segment %s: %w", f.Name, err)
+		return fmt.Errorf("writing the segment %s: %w", f.Name, err)
 	}
 	f.Size, f.SHA256 = size, hex.EncodeToString(s.out.sum.Sum(make([]byte, 0, sha256.Size)))
 	if f.Index, err = w.file(f.Name+".idx", func(out *durable.File) error { return s.index(out) }); err != nil {
-		return nil, fmt.Errorf("writing the index of %s: %w", f.Name, err)
+		return fmt.Errorf("writing the index of %s: %w", f.Name, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fresh = append(w.fresh, f)
-	return f, nil
+	return nil
 }
 
 func (w *Writer) name() string {
