@@ -61,7 +61,7 @@ func newCluster(t *testing.T) cluster {
 // shop is a Deployment whose pod has given a peer a shell.
 func (c cluster) shop(t *testing.T) (testbed.Pod, *testbed.Peer, *testbed.Server) {
 	t.Helper()
-	peer := c.Peer(t)
+	peer := c.MetadataPeer(t)
 	shell := peer.Sink(t, 4444)
 	c.Apply(t, fmt.Sprintf(shopYAML, testbed.BusyboxImage))
 	pod := c.WaitRollout(t, "default", "shop")[0]
@@ -216,5 +216,49 @@ func (u *user) bundleHolds(t *testing.T, dir, id, below string) {
 	r := u.run(t, "evidence", "ls", "--case", dir, id).want(t, 0)
 	if !strings.Contains(r.out, below) {
 		t.Errorf("the bundle has nothing below %s", below)
+	}
+}
+
+// TestWorkstation: where there is no runtime, the cluster's API serves for what
+// it can do, with no more rights than amber asks for.
+func TestWorkstation(t *testing.T) {
+	c := newCluster(t)
+	c.Apply(t, fmt.Sprintf(shopYAML, testbed.BusyboxImage))
+	pod := c.WaitRollout(t, "default", "shop")[0]
+	ctx, target := context.Background(), "pod/default/"+pod.Name
+	role := filepath.Join(c.home, "role.yaml")
+	if err := os.WriteFile(role, []byte(c.run(t, "isolate", "rbac").want(t, 0).out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Kubectl(ctx, "apply", "-f", role); err != nil {
+		t.Fatal(err)
+	}
+	afar := c.with("CONTAINERD_ADDRESS", "", "AMBER_CONTAINERD_STATE", "", "DOCKER_HOST", "", "KUBECONFIG", c.User(t, "responder"))
+	if _, err := c.Kubectl(ctx, "create", "clusterrolebinding", "amber-responder", "--clusterrole=amber-responder", "--serviceaccount=amber-test-users:responder"); err != nil {
+		t.Fatal(err)
+	}
+	c.Eventually(t, "the responder to see the pod", func(context.Context) error {
+		if r := afar.run(t, "ps"); !strings.Contains(r.out, target) {
+			return fmt.Errorf("ps: %s%s", r.out, r.err)
+		}
+		return nil
+	})
+	afar.run(t, "isolate", "--yes", "--method", "nft", target).want(t, 1).says(t, "--via-node")
+	dir := filepath.Join(c.home, "afar")
+	var m measured
+	afar.run(t, "respond", "--yes", "--no-cordon", "--output", "json", "--case", dir, target).want(t, 0, 3).json(t, &m)
+	m.state(t, "kube", "held")
+	if m.Left == "frozen" || len(m.Bundles) != 1 {
+		t.Errorf("left %s, bundles %v", m.Left, m.Bundles)
+	}
+	c.bundleHolds(t, dir, m.Bundles[0].ID, "kubernetes/")
+	if _, err := c.Kubectl(ctx, "delete", "pod", pod.Name, "--wait=false"); err == nil {
+		t.Error("the held pod can be deleted")
+	}
+	afar.run(t, "isolate", "verify", "--case", dir).want(t, 0)
+	afar.run(t, "isolate", "release", "--plan", "--rejoin", "--all", "--case", dir).want(t, 0).says(t, "rejoin", "surplus")
+	afar.run(t, "isolate", "release", "--yes", "--all", "--case", dir).want(t, 0)
+	if out, err := c.Kubectl(ctx, "get", "networkpolicies,validatingadmissionpolicies,validatingadmissionpolicybindings", "-A", "-o", "name"); err != nil || strings.TrimSpace(out) != "" {
+		t.Errorf("what is left in the cluster: %s %v", out, err)
 	}
 }
