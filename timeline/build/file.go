@@ -25,7 +25,7 @@ func (b *builder) file(ctx context.Context, path string, f *os.File) error {
 		return nil
 	}
 	if b.store.HasSize(info.Size()) { // perhaps the very same: hash it first
-		digest, err := digestOf(ctx, f, info.Size())
+		digest, err := digestOf(ctx, io.NewSectionReader(f, 0, info.Size()))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -54,17 +54,16 @@ func (b *builder) unchanged(ctx context.Context, a *acquired, path string, f *os
 	if err == nil && after.Size() == before.Size() && after.ModTime().Equal(before.ModTime()) {
 		return nil
 	}
-	digest, err := digestOf(ctx, f, a.n)
+	digest, err := digestOf(ctx, io.NewSectionReader(f, 0, a.n))
 	if err != nil || digest != a.digest {
 		return fmt.Errorf("%q was changed while it was read: keep it in the case instead of a reference", path)
 	}
 	return nil
 }
 
-func digestOf(ctx context.Context, f *os.File, size int64) (digest [32]byte, err error) {
+func digestOf(ctx context.Context, r io.Reader) (digest [32]byte, err error) {
 	sum := sha256.New()
 	buf := make([]byte, chunk)
-	r := io.NewSectionReader(f, 0, size)
 	for ctx.Err() == nil {
 		n, err := r.Read(buf)
 		sum.Write(buf[:n])
@@ -103,11 +102,16 @@ func (b *builder) read(ctx context.Context, a *acquired, path string, f store.Fi
 		b.account.lose(path, reason.Reason, reason.Detail)
 		return a.drop(b.dir)
 	}
+	return b.readAs(ctx, a, src, f)
+}
+
+// readAs reads a file that a source recognised.
+func (b *builder) readAs(ctx context.Context, a *acquired, src timeline.Source, f store.File) error {
 	f.Source, f.Skew = src.Name(), b.Skew[src.Name()]
 	number := b.store.File(f.Skew)
 	sealed := make(chan error, 1)
 	go func() { sealed <- b.seal(a, number, f) }()
-	fed := b.feed(ctx, src, number, path, a)
+	fed := b.feed(ctx, src, number, f.Path, a)
 	if fed != nil {
 		a.stop()
 	}
@@ -201,5 +205,5 @@ func digestOfBlob(ctx context.Context, dir, name string, size int64) (digest [32
 		return digest, err
 	}
 	defer f.Close()
-	return digestOf(ctx, f, size)
+	return digestOf(ctx, io.NewSectionReader(f, 0, size))
 }

@@ -96,7 +96,7 @@ func (p *prover) verify(ctx context.Context, f *os.File, file store.File) error 
 	if known {
 		return nil
 	}
-	digest, err := digestOf(ctx, f, file.Size)
+	digest, err := digestOf(ctx, io.NewSectionReader(f, 0, file.Size))
 	if err != nil {
 		return err
 	}

@@ -145,6 +145,10 @@ func (s *Source) Name() string { return s.m.Name }
 // nothing.
 func (s *Source) Sniff([]byte, string) int { return 0 }
 
+// Whole tells that a file can only be read from its beginning: its first line
+// names the columns.
+func (s *Source) Whole() bool { return s.m.Format == "csv" && len(s.m.Columns) == 0 }
+
 // Records implements timeline.Source.
 func (s *Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
 	if s.m.Format == "csv" {
