@@ -27,17 +27,17 @@ import (
 var usual = []string{"event.dataset", "user.name", "event.action", "event.outcome", "source.ip", "orchestrator.namespace", "orchestrator.resource.name", "message"}
 
 // openTimeline opens the timeline of the case that is meant.
-func openTimeline(c *cli.Context) (*store.Store, string, error) {
+func openTimeline(c *cli.Context) (*store.Store, error) {
 	dir, err := findCase(c)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	at := filepath.Join(dir, "timeline")
 	s, err := store.Open(at, store.OpenOptions{Raw: build.Raw(at)})
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, dir, usagef("the case %s has no timeline yet: amber timeline build --case %s [PATH...]", dir, dir)
+		return nil, usagef("the case %s has no timeline yet: amber timeline build --case %s [PATH...]", dir, dir)
 	}
-	return s, dir, err
+	return s, err
 }
 
 // parseQuery reads a query; the error shows where the mistake is.
@@ -58,7 +58,7 @@ func timelineQuery(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	s, _, err := openTimeline(c)
+	s, err := openTimeline(c)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func buckets(c *cli.Context, asJSON bool, ask func(*store.Store, timeline.Expr) 
 	if err != nil {
 		return err
 	}
-	s, _, err := openTimeline(c)
+	s, err := openTimeline(c)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func timelineRaw(c *cli.Context, _ bool) error {
 	if err != nil {
 		return err
 	}
-	s, _, err := openTimeline(c)
+	s, err := openTimeline(c)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func timelineExport(c *cli.Context, _ bool) (err error) {
 	if err != nil {
 		return err
 	}
-	s, _, err := openTimeline(c)
+	s, err := openTimeline(c)
 	if err != nil {
 		return err
 	}

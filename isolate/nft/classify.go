@@ -59,7 +59,7 @@ const advice = "freeze the container, which stops it from sending, or cut it wit
 
 // byProcess looks for who serves a tun or tap device: a process of the target
 // sends by the target's own links, one outside of it does not.
-func (k *look) byProcess(s *space, l netlink.Link) {
+func (k *look) byProcess(l netlink.Link) {
 	name := l.Attrs().Name
 	known := false
 	for _, pid := range holders(name) {

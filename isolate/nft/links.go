@@ -92,7 +92,7 @@ func (k *look) home(s *space) error {
 		case refused:
 			k.refused = append(k.refused, why)
 		case byProcess:
-			k.byProcess(s, l)
+			k.byProcess(l)
 		}
 		if err != nil {
 			return err

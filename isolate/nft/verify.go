@@ -17,7 +17,6 @@ import (
 func (m *Method) Verify(_ context.Context, r isolate.Receipt) ([]isolate.Check, error) {
 	var checks []isolate.Check
 	var last before
-	cut := map[int]bool{} // other sides, by index; with the space below
 	at := map[uint64]map[int]bool{}
 	failed := map[int]bool{}
 	for _, o := range r.Outcomes {
@@ -36,7 +35,7 @@ func (m *Method) Verify(_ context.Context, r isolate.Receipt) ([]isolate.Check, 
 			continue
 		}
 		checks = append(checks, b.check()...)
-		cut = map[int]bool{}
+		cut := map[int]bool{} // other sides, by index
 		for _, l := range b.Links {
 			cut[l.Peer] = true
 		}
