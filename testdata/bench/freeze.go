@@ -114,9 +114,9 @@ func (b *bench) freeze() error {
 			make func(dir string) *exec.Cmd
 			undo func(dir string) *exec.Cmd
 		}{
-			{&runtime, func(dir string) *exec.Cmd { return b.isolate(dir, id) }, b.release},
+			{&runtime, func(dir string) *exec.Cmd { return b.isolate(dir, id, "--method", "freeze") }, b.release},
 			{&ctr, func(string) *exec.Cmd { return b.ctr("task", "pause", id) }, func(string) *exec.Cmd { return b.ctr("task", "resume", id) }},
-			{&cgroup, func(dir string) *exec.Cmd { return b.isolate(dir, id, "--freeze-by", "cgroup") }, b.release},
+			{&cgroup, func(dir string) *exec.Cmd { return b.isolate(dir, id, "--method", "freeze", "--freeze-by", "cgroup") }, b.release},
 		} {
 			dir := b.newCase()
 			f, err := b.untilFrozen(w, by.make(dir))
