@@ -204,6 +204,9 @@ func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64,
 
 func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 	var who custody.Entry
+	if node != nil {
+		who.Actor.Claimed = node.Claimed
+	}
 	custody.Stamp(&who)
 	target, err := json.Marshal(t)
 	if err != nil {
@@ -220,6 +223,9 @@ func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 		if version, revision, err := v.Version(a.c.Context); err == nil {
 			acq.Runtimes = []string{strings.TrimSpace(t.Runtime + " " + version + " " + revision)}
 		}
+	}
+	if node != nil {
+		acq.Alters = append(acq.Alters, node.Alters...)
 	}
 	if a.frozen != nil {
 		acq.Frozen = a.frozen(t.Ref())

@@ -17,13 +17,16 @@ func collectCommand() *cli.Command {
 		Flags: join([]cli.Flag{
 			caseFlag(), outputFlag(), planFlag(), reasonFlag(), authorityFlag(),
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "has no effect: collecting does not ask"},
-		}, collectFlags(), runtimeFlags()),
+		}, collectFlags(), runtimeFlags(), viaFlags()),
 		Action:       action(1, 1, "TARGET", collectAlone),
 		BashComplete: completeTargets,
 	}
 }
 
 func collectAlone(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return viaVerb(c, asJSON)
+	}
 	r, err := begin(c, asJSON, func(*response) error { return nil })
 	if err != nil || c.Bool("plan") {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"amber/evidence"
 	"amber/evidence/casedir"
+	"amber/evidence/custody"
 	"amber/evidence/durable"
 	"amber/evidence/safetext"
 
@@ -44,51 +45,78 @@ func evidenceImport(c *cli.Context, asJSON bool) error {
 	return importBundle(c, cs, in, asJSON)
 }
 
-// importBundle takes the bundle in under a name of its own, and gives it its
-// id once that is known.
+// importBundle takes a bundle in, enters that, and says what it is.
 func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) error {
-	id := newID(importName)
-	dir, err := cs.EvidenceDir(id)
+	got, err := receive(c.Context, cs, in)
 	if err != nil {
 		return err
 	}
-	importErr := evidence.Import(in, dir)
-	if importErr != nil && !errors.Is(importErr, evidence.ErrCut) {
-		return importErr
-	}
-	report, err := evidence.Verify(c.Context, dir, evidence.VerifyOptions{})
-	if err != nil {
-		return err
-	}
-	if report.ID != "" && !strings.ContainsAny(report.ID, "/\x00") && report.ID != "." && report.ID != ".." {
-		if to, err := cs.EvidenceDir(report.ID); err == nil {
-			if err := place(c.Context, dir, to, report.Digest); err != nil {
-				return err
-			}
-			id = report.ID
-		}
-	}
-	e := logEntry("import", id, report.Digest)
-	e.Counterparty, e.Result = c.String("from"), string(report.State)
-	if importErr != nil {
-		e.Errors = []string{importErr.Error()}
-	}
-	receipt, err := cs.Log(e)
+	receipt, err := cs.Log(got.entry(c.String("from")))
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		err = emit(os.Stdout, map[string]any{"case": cs.Dir(), "report": report, "custody": receipt})
+		err = emit(os.Stdout, map[string]any{"case": cs.Dir(), "report": got.report, "custody": receipt})
 	} else {
-		fmt.Printf("imported %s into %s: %s, %d members, %d misses\n", safetext.Line(id), safeLines(cs.Dir()), report.State, report.Members, report.Misses)
+		fmt.Printf("imported %s into %s: %s, %d members, %d misses\n", safetext.Line(got.id), safeLines(cs.Dir()), got.report.State, got.report.Members, got.report.Misses)
 	}
+	return errors.Join(err, got.wrong())
+}
+
+// received is a bundle that came as a stream.
+type received struct {
+	id, dir string
+	report  *evidence.Report
+	cut     error // why it is not whole
+}
+
+// receive takes a bundle in under a name of its own, and gives it its id once
+// that is known.
+func receive(ctx context.Context, cs *casedir.Case, in io.Reader) (received, error) {
+	got := received{id: newID(importName)}
+	var err error
+	if got.dir, err = cs.EvidenceDir(got.id); err != nil {
+		return got, err
+	}
+	if err = evidence.Import(in, got.dir); err != nil && !errors.Is(err, evidence.ErrCut) {
+		return got, err
+	}
+	got.cut = err
+	if got.report, err = evidence.Verify(ctx, got.dir, evidence.VerifyOptions{}); err != nil {
+		return got, err
+	}
+	id := got.report.ID
+	if id == "" || strings.ContainsAny(id, "/\x00") || id == "." || id == ".." {
+		return got, nil
+	}
+	to, err := cs.EvidenceDir(id)
+	if err != nil {
+		return got, nil
+	}
+	if err := place(ctx, got.dir, to, got.report.Digest); err != nil {
+		return got, err
+	}
+	got.id, got.dir = id, to
+	return got, nil
+}
+
+// entry is what the custody log says of it.
+func (got received) entry(from string) custody.Entry {
+	e := logEntry("import", got.id, got.report.Digest)
+	e.Counterparty, e.Result = from, string(got.report.State)
+	if got.cut != nil {
+		e.Errors = []string{got.cut.Error()}
+	}
+	return e
+}
+
+// wrong is what keeps it from being as it was sent.
+func (got received) wrong() error {
 	switch {
-	case err != nil:
-		return err
-	case !report.Intact():
-		return outcome{exitVerify, "what arrived does not verify: " + report.Problems[0].Name + " " + report.Problems[0].What}
-	case importErr != nil:
-		return outcome{exitMisses, importErr.Error()}
+	case !got.report.Intact():
+		return outcome{exitVerify, "what arrived does not verify: " + got.report.Problems[0].Name + " " + got.report.Problems[0].What}
+	case got.cut != nil:
+		return outcome{exitMisses, got.cut.Error()}
 	}
 	return nil
 }

@@ -29,27 +29,31 @@ func isolateCommand() *cli.Command {
 		ArgsUsage: "TARGET",
 		Flags: join([]cli.Flag{
 			caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
-		}, measureFlags(), freezeFlags(), runtimeFlags()),
+			&cli.StringFlag{Name: "to", Hidden: true}, // - streams what is recorded, as respond does
+		}, measureFlags(), freezeFlags(), runtimeFlags(), viaFlags()),
 		Action:       action(1, 1, "TARGET, or one of its commands: list, verify, release", isolateTarget),
 		BashComplete: completeTargets,
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "what is held: of the case, or on this host", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: action(0, 0, "without arguments", isolateList)},
-			{Name: "verify", Usage: "check that what is held still is", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, freezeFlags(), runtimeFlags()), Action: action(0, 0, "without arguments", isolateVerify)},
+			{Name: "list", Usage: "what is held: of the case, or on this host", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, runtimeFlags(), viaFlags()), Action: action(0, 0, "without arguments", isolateList)},
+			{Name: "verify", Usage: "check that what is held still is", Flags: join([]cli.Flag{caseFlag(), outputFlag()}, freezeFlags(), runtimeFlags(), viaFlags()), Action: action(0, 0, "without arguments", isolateVerify)},
 			{
 				Name: "release", Usage: "undo what isolation changed, from the journal; also after a crash", ArgsUsage: "[TARGET...]",
 				Flags: join([]cli.Flag{
 					caseFlag(), outputFlag(), planFlag(), yesFlag(), reasonFlag(), authorityFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "release all that the case, or this host, holds"},
 					&cli.BoolFlag{Name: "rejoin", Usage: "put a pod's former labels back: its owner may delete it as surplus"},
-				}, freezeFlags(), runtimeFlags()),
+				}, freezeFlags(), runtimeFlags(), viaFlags()),
 				Action: action(0, -1, "[TARGET...] or --all", isolateRelease),
 			},
-			{Name: "rbac", Usage: "print the least rights that a responder needs in a cluster", Action: isolateRBAC},
+			{Name: "rbac", Usage: "print the least rights that a responder needs in a cluster", Flags: rbacFlags(), Action: isolateRBAC},
 		},
 	}
 }
 
 func isolateTarget(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return viaVerb(c, asJSON)
+	}
 	r, err := newResponse(c, asJSON)
 	if err != nil || c.Bool("plan") {
 		return err
@@ -71,7 +75,15 @@ func isolateRBAC(c *cli.Context) error {
 	if err := exactly(c, 0, 0, "without arguments"); err != nil {
 		return err
 	}
-	_, err := os.Stdout.Write(kube.RBAC(kube.Respond))
+	role := kube.RBAC(kube.Respond)
+	if c.Bool("via-node") {
+		more, err := viaRole(c)
+		if err != nil {
+			return err
+		}
+		role = append(append(role, "---\n"...), more...)
+	}
+	_, err := os.Stdout.Write(role)
 	return err
 }
 
@@ -104,6 +116,9 @@ func holdings(c *cli.Context) ([]isolate.Entry, error) {
 }
 
 func isolateList(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return listVia(c, asJSON)
+	}
 	entries, err := holdings(c)
 	if err != nil {
 		return err
@@ -156,6 +171,9 @@ func standingOrIndexed(entries []isolate.Entry) (kept []isolate.Entry, err error
 }
 
 func isolateVerify(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return verifyVia(c, asJSON)
+	}
 	entries, err := holdings(c)
 	if err != nil {
 		return err
@@ -215,6 +233,9 @@ func anyRuntimes(c *cli.Context) *runtimes {
 }
 
 func isolateRelease(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return releaseVia(c, asJSON)
+	}
 	entries, err := releasable(c)
 	if err != nil {
 		return err

@@ -34,7 +34,10 @@ func main() {
 	debug.SetGCPercent(gcUntilFrozen)
 	ctx, stop := interruptible()
 	defer stop()
-	err := newApp().RunContext(ctx, os.Args)
+	err := openNodeRequest()
+	if err == nil {
+		err = newApp().RunContext(ctx, os.Args)
+	}
 	os.Exit(exitCode(err))
 }
 
@@ -67,7 +70,7 @@ func newApp() *cli.App {
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
 			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(),
-			caseCommand(), keysCommand(), completionCommand(), manCommand(), answerProbesCommand(),
+			caseCommand(), keysCommand(), completionCommand(), manCommand(), answerProbesCommand(), onNodeCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   badUsage,

@@ -212,11 +212,7 @@ func (r *response) probePorts(ctx context.Context, _ isolate.Target) ([]uint16, 
 	if pod == nil {
 		return nil, nil
 	}
-	cluster, err := r.rts.cluster()
-	if err != nil {
-		return nil, err
-	}
-	p, err := cluster.Pod(ctx, pod.Namespace, pod.Name)
+	p, err := r.rts.pod(ctx, pod.Namespace, pod.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -230,11 +226,12 @@ func (r *response) probesMeasure() (isolate.Method, string, error) {
 	case !r.freezes:
 		return nil, "a pod that runs answers its probes itself", nil
 	}
-	cluster, err := r.rts.cluster()
-	if err != nil {
-		return nil, "", err
+	if node == nil || node.Pod == nil {
+		if _, err := r.rts.cluster(); err != nil {
+			return nil, "", err
+		}
 	}
-	return probes.New(probes.Options{Pod: cluster.Pod, CaseID: r.caseID}), "", nil
+	return probes.New(probes.Options{Pod: r.rts.pod, CaseID: r.caseID}), "", nil
 }
 
 func (r *response) kubeMeasure() (isolate.Method, string, error) {
@@ -245,8 +242,12 @@ func (r *response) kubeMeasure() (isolate.Method, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	id := r.caseID
+	if r.c.Bool("plan") {
+		id = cmp.Or(id, "of-the-case") // which is not made for a plan
+	}
 	return kube.New(cluster, kube.Options{
-		CaseID: r.caseID, Allow: r.allow,
+		CaseID: id, Allow: r.allow,
 		KeepLabels: r.c.Bool("keep-labels"), NoCordon: r.c.Bool("no-cordon"),
 		BlockImage: r.c.Bool("block-image"), FreezeCredentials: r.c.Bool("freeze-credentials"), WholeAccount: r.c.Bool("whole-account"),
 	}), "", nil

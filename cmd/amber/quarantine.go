@@ -64,6 +64,9 @@ func (r *response) quarantine() {
 		}
 		r.tell(*m)
 	}
+	if err := node.say(messageCut, nil); err != nil {
+		r.warn("telling the workstation: " + err.Error())
+	}
 }
 
 // killConnections is the last measure: the intruder notices it.
@@ -211,7 +214,7 @@ func failures(checks []isolate.Check) (list []string) {
 func (r *response) recordPod() {
 	pod := podOf(r.hold.Containers)
 	cluster, err := r.rts.cluster()
-	if pod == nil || err != nil {
+	if pod == nil || err != nil || r.pod.docs != nil {
 		return
 	}
 	r.pod.docs, r.pod.misses, err = cluster.Record(r.c.Context, pod.Namespace, pod.Name)

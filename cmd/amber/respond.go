@@ -44,7 +44,7 @@ func respondCommand() *cli.Command {
 				&cli.BoolFlag{Name: "resume", Usage: "undo all measures when the bundle is sealed"},
 				&cli.BoolFlag{Name: "kill", Usage: "kill the target when the bundle is sealed"},
 			},
-			measureFlags(), freezeFlags(), collectFlags(), runtimeFlags()),
+			measureFlags(), freezeFlags(), collectFlags(), runtimeFlags(), viaFlags()),
 		Action:       action(1, 1, "TARGET", respond),
 		BashComplete: completeTargets,
 	}
@@ -123,6 +123,9 @@ type response struct {
 
 // respond owns the order of the playbook.
 func respond(c *cli.Context, asJSON bool) error {
+	if c.Bool("via-node") {
+		return viaVerb(c, asJSON)
+	}
 	r, err := newResponse(c, asJSON)
 	if err != nil || c.Bool("plan") {
 		return err
@@ -212,6 +215,9 @@ func begin(c *cli.Context, asJSON bool, plan func(*response) error) (*response, 
 	}
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
 	r.opening = r.openCase
+	if node != nil {
+		r.pod = podRecord{node.Docs, node.Misses}
+	}
 	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
 		return nil, err
 	}
@@ -383,9 +389,9 @@ func (r *response) introduce(first func()) {
 		defer close(r.introduced)
 		r.cs.Tool = tool()
 		<-key.done
-		if r.signer = key.signer; key.err != nil {
+		if r.signer = key.signer; key.err != nil && node == nil { // keys do not come to a node
 			r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", key.err))
-		} else if err := introduce(r.cs); err != nil && !errors.Is(err, keys.ErrNoKey) {
+		} else if err := introduce(r.cs); err != nil && node == nil && !errors.Is(err, keys.ErrNoKey) {
 			r.warn(err.Error())
 		}
 		r.cs.Signer = r.signer
@@ -415,6 +421,9 @@ func (r *response) logHold() {
 
 // log enters an act; a log that cannot be written is said, and stops nothing.
 func (r *response) log(e custody.Entry) {
+	if node != nil {
+		e.Actor.Claimed = node.Claimed
+	}
 	receipt, err := r.cs.Log(e)
 	if err != nil {
 		r.warn("the custody log: " + err.Error())

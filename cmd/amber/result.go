@@ -18,7 +18,8 @@ type respondResult struct {
 	Frozen   *frozenResult    `json:"frozen,omitempty"`
 	Measures []measureResult  `json:"measures,omitempty"` // beside the freeze
 	Bundles  []bundleResult   `json:"bundles"`
-	Left     string           `json:"left"` // frozen, running, killed: how the target was left
+	ViaNode  *nodeRecord      `json:"via_node,omitempty"` // the pod that was used, and what the node keeps
+	Left     string           `json:"left"`               // frozen, running, killed: how the target was left
 	Custody  *custody.Receipt `json:"custody,omitempty"`
 	Warnings []string         `json:"warnings,omitempty"`
 	Next     []string         `json:"next"`
@@ -52,7 +53,9 @@ func (r *response) finish() error {
 	}
 	r.result.Exit = code
 	var err error
-	if r.json {
+	if node != nil {
+		err = node.say(messageResult, r.result)
+	} else if r.json {
 		err = emit(r.out, r.result)
 	} else {
 		r.print()
@@ -65,11 +68,14 @@ func (r *response) finish() error {
 
 // next is what to do now.
 func (r *response) next() []string {
-	dir := r.result.Case
+	dir, by := r.result.Case, ""
+	if r.result.ViaNode != nil {
+		by = "--via-node "
+	}
 	var next []string
-	if len(r.taken) > 0 && r.result.Left != "running" && r.result.Left != "killed" {
-		next = append(next, "let it run again:      amber isolate release --case "+dir+" --all   (undoes all measures)",
-			"see that it holds:     amber isolate verify --case "+dir)
+	if (len(r.taken) > 0 || by != "" && r.result.Frozen != nil) && r.result.Left != "running" && r.result.Left != "killed" {
+		next = append(next, "let it run again:      amber isolate release "+by+"--case "+dir+" --all   (undoes all measures)",
+			"see that it holds:     amber isolate verify "+by+"--case "+dir)
 	}
 	if r.result.Left == "frozen" && podOf(r.hold.Containers) != nil && !r.holds(probes.Name) {
 		next = append(next, "mind the probes:       kubelet restarts a frozen pod when its liveness probes fail")
@@ -93,7 +99,8 @@ func (r *response) next() []string {
 
 // holds reports whether a measure was taken.
 func (r *response) holds(method string) bool {
-	return slices.ContainsFunc(r.taken, func(e isolate.Entry) bool { return e.Receipt.Plan.Method == method })
+	return slices.ContainsFunc(r.taken, func(e isolate.Entry) bool { return e.Receipt.Plan.Method == method }) ||
+		slices.ContainsFunc(r.result.Measures, func(m measureResult) bool { return m.Method == method && m.State == string(isolate.Held) })
 }
 
 func (r *response) print() {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/urfave/cli/v2"
+	corev1 "k8s.io/api/core/v1"
 
 	"amber/container"
 	"amber/container/containerd"
@@ -92,6 +93,19 @@ func newRuntimes(c *cli.Context) *runtimes {
 	return &runtimes{cluster: sync.OnceValues(func() (*kube.Cluster, error) {
 		return kube.New(kube.Options{Kubeconfig: c.String("kubeconfig"), Context: c.String("context")})
 	})}
+}
+
+// pod gives a pod as the API server has it; on a node, as the workstation has
+// read it.
+func (r *runtimes) pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	if node != nil && node.Pod != nil && node.Pod.Namespace == namespace && node.Pod.Name == name {
+		return node.Pod, nil
+	}
+	cluster, err := r.cluster()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Pod(ctx, namespace, name)
 }
 
 func (r *runtimes) add(rt container.Runtime, socket string) {
