@@ -73,7 +73,7 @@ type Reason string
 
 // Why a record was rejected: it should have given an event and could not.
 const (
-	Truncated     Reason = "truncated"       // the file ends in the middle of it
+	Truncated     Reason = "truncated"       // it, or the file, ends in the middle
 	Oversize      Reason = "oversize"        // longer than the bound
 	NotText       Reason = "not text"        // binary, or an encoding that is not read
 	BadSyntax     Reason = "bad syntax"      // not the format's grammar
@@ -93,7 +93,7 @@ const (
 	Empty     Reason = "empty"     // a blank line
 	Heartbeat Reason = "heartbeat" // the writer's own sign of life
 	Header    Reason = "header"    // a file's head or foot
-	Foreign   Reason = "foreign"   // of another format, and counted by the source that reads it
+	Foreign   Reason = "foreign"   // something else that lies in the same log
 )
 
 // RejectError is a record that gives no event. Detail is for people and is made

@@ -20,7 +20,7 @@ import (
 // Source is the source "cloudtrail".
 type Source struct{}
 
-// Name is the source's name and its dataset.
+// Name is the source's name.
 func (Source) Name() string { return "cloudtrail" }
 
 // Sniff implements timeline.Source. Where the event is a string its quotes are

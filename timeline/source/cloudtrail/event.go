@@ -12,7 +12,7 @@ import (
 // event fills the row.
 func (p *parser) event() {
 	t, e := &p.t, &p.e
-	e.Const(timeline.EventDataset, "cloudtrail")
+	e.Const(timeline.EventDataset, "aws.cloudtrail")
 	e.Const(timeline.CloudProvider, "aws")
 	if len(t.name) == 0 {
 		t.name, t.source = t.insight.name, t.insight.source

@@ -11,7 +11,7 @@ import (
 // event fills the row from the audit event.
 func (p *parser) event() {
 	a, e := &p.a, &p.e
-	e.Const(timeline.EventDataset, "kube-audit")
+	e.Const(timeline.EventDataset, "kubernetes.audit_logs")
 	e.Const(timeline.EventProvider, "kubernetes")
 	action := p.action()
 	p.who()

@@ -22,7 +22,7 @@ import (
 // Source is the source "kube-audit".
 type Source struct{}
 
-// Name is the source's name and its dataset.
+// Name is the source's name.
 func (Source) Name() string { return "kube-audit" }
 
 // Sniff implements timeline.Source.
@@ -46,15 +46,9 @@ func (Source) Sniff(head []byte, _ string) int {
 
 func contains(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }
 
-// Where wrappers hold their records.
-const (
-	inItems     = framing.Element + iota // an EventList
-	inLogEvents                          // a subscription of CloudWatch Logs
-	inEvents                             // an answer of CloudWatch Logs
-	inRecords                            // a batch of Azure Event Hubs
-)
-
-// Records implements timeline.Source.
+// Records implements timeline.Source. The members are those of an EventList, of
+// a subscription and of an answer of CloudWatch Logs, and of a batch of Azure
+// Event Hubs.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
 	return framing.JSON{Members: []string{"items", "logEvents", "events", "records"}, Wraps: wraps}.Records(ctx, r)
 }

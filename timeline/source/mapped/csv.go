@@ -60,7 +60,7 @@ func (c *csv) line(rec timeline.Record) bool {
 		return c.finish()
 	}
 	if len(c.open) > maxQuoted {
-		return c.lost(&timeline.RejectError{Reason: timeline.Oversize, Detail: "a quote that does not end"})
+		return c.giveUp(timeline.Oversize)
 	}
 	return true
 }
@@ -82,28 +82,23 @@ func (c *csv) give(rec timeline.Record) bool {
 	return c.yield(rec, nil)
 }
 
-// lost gives up a record that is open too.
+// lost gives up a record of which a quote is open too.
 func (c *csv) lost(err error) bool {
-	if len(c.open) > 0 {
-		reject := &timeline.RejectError{
-			Reason: timeline.Truncated, Line: c.first.Line, Detail: "a quote that does not end",
-			Range: timeline.Range{Offset: c.first.Range.Offset, Length: int64(len(c.open))},
-		}
-		c.open = c.open[:0]
-		if told, ok := err.(*timeline.RejectError); ok && told.Range.Length == 0 && told.Reason == timeline.Oversize {
-			reject.Reason = told.Reason
-			return c.yield(timeline.Record{}, reject)
-		}
-		if !c.yield(timeline.Record{}, reject) {
-			return false
-		}
+	return (len(c.open) == 0 || c.giveUp(timeline.Truncated)) && c.yield(timeline.Record{}, err)
+}
+
+func (c *csv) giveUp(reason timeline.Reason) bool {
+	reject := &timeline.RejectError{
+		Reason: reason, Line: c.first.Line, Detail: "a quote that does not end",
+		Range: timeline.Range{Offset: c.first.Range.Offset, Length: int64(len(c.open))},
 	}
-	return err == nil || c.yield(timeline.Record{}, err)
+	c.open = c.open[:0]
+	return c.yield(timeline.Record{}, reject)
 }
 
 func (c *csv) end() {
 	if len(c.open) > 0 {
-		c.lost(nil)
+		c.giveUp(timeline.Truncated)
 	}
 }
 

@@ -29,7 +29,6 @@ type parser struct {
 	cells   [][]byte
 	head    []byte
 	columns [][]byte
-	names   []byte
 }
 
 type field struct{ name, value []byte }
