@@ -125,7 +125,7 @@ show amber respond --plan --no-cordon "pod/default/$pod"
 
 say "Do it. Code 3 says that something was not to be had, or was noted; the bundle says what."
 before=$(wc -c <demo/peer)
-exits 3 amber respond --yes --reason 'alert 17' --no-cordon "pod/default/$pod"
+exits 3 amber respond --yes --reason alert-17 --no-cordon "pod/default/$pod"
 
 say "The intruder was sent $before bytes until then. He tries his shell, and waits for 20 s, five times what the probe allows."
 counted=$(passed "$pod")
@@ -147,7 +147,7 @@ printf '\n%s\n' "$counted"
 passed "$pod"
 
 say "Services send to the replacement alone, and it serves."
-show serving
+show kubectl get endpointslices -l kubernetes.io/service-name=shop
 replacement=$(kubectl get pod "$(serving)" -o jsonpath='{.status.podIP}')
 show busybox wget -q -O - "http://$replacement:8080/hostname"
 
