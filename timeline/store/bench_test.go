@@ -142,6 +142,7 @@ func ask(b *testing.B, question func(*Store) error) {
 		}
 	}
 	b.Run("opened", func(b *testing.B) {
+		before := cpu()
 		for range b.N {
 			s, err := Open(dir, OpenOptions{})
 			if err != nil {
@@ -150,14 +151,17 @@ func ask(b *testing.B, question func(*Store) error) {
 			run(b, s)
 			_ = s.Close()
 		}
+		reportCPU(b, before)
 	})
 	b.Run("again", func(b *testing.B) {
 		s := open(b, dir)
 		run(b, s)
 		b.ResetTimer()
+		before := cpu()
 		for range b.N {
 			run(b, s)
 		}
+		reportCPU(b, before)
 	})
 }
 

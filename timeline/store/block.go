@@ -84,12 +84,12 @@ func (s *segment) block(leaf, n int) (*block, error) {
 	if c.empty {
 		return nil, nil
 	}
-	if !c.fine {
+	if c.fine == 0 {
 		return s.decode(leaf, n)
 	}
 	all := &block{local: true, words: &words{}}
 	lo, hi := s.blockRange(n)
-	for p := lo / fineRows; p*fineRows < hi; p++ {
+	for p := lo / c.pageRows(); p*c.pageRows() < hi; p++ {
 		b, err := s.decode(leaf, p)
 		if err != nil {
 			return nil, err
@@ -219,18 +219,26 @@ func (s *segment) fillDict(b *block, leaf int, body []byte, n int) error {
 	if len(body) == 0 {
 		return corrupt("a page without the width of its numbers")
 	}
-	nums := make([]uint32, n)
+	nums := b.ids // which count up where no row is without a value
+	if n != len(nums) {
+		nums = make([]uint32, n)
+	}
 	if err := readRLE(body[1:], nums, int(body[0])); err != nil {
 		return err
 	}
-	for _, v := range nums {
-		if int64(v) >= int64(w.len()) {
-			return corrupt("the number %d of a dictionary of %d", v, w.len())
+	limit := uint32(w.len())
+	for i, v := range nums {
+		if v >= limit {
+			return corrupt("the number %d of a dictionary of %d", v, limit)
 		}
+		nums[i] = v + 1
+	}
+	if n == len(b.ids) {
+		return nil
 	}
 	for i, k := range b.ids {
 		if k != 0 {
-			b.ids[i] = nums[k-1] + 1
+			b.ids[i] = nums[k-1]
 		}
 	}
 	return nil

@@ -114,6 +114,13 @@ func (t *tally) count(sc *scan, set *rowSet) ([]int64, *words, error) {
 		return nil, nil, err
 	}
 	counts := make([]int64, b.words.len()+1)
+	if set.count() == sc.len() {
+		for _, k := range b.ids {
+			counts[k]++
+		}
+		counts[0] = 0 // rows without a value
+		return counts, b.words, nil
+	}
 	for i := set.next(0); i >= 0; i = nextRow(set, i) {
 		for _, k := range b.row(i) {
 			counts[k]++

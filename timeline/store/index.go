@@ -96,12 +96,9 @@ func (d *directory) encode() []byte {
 }
 
 func (c *chunk) encode(b []byte) []byte {
-	flags := uint64(c.enc) << 2
+	flags := uint64(c.enc)<<4 | uint64(c.fine)<<1
 	if c.empty {
 		flags |= 1
-	}
-	if c.fine {
-		flags |= 2
 	}
 	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, uint64(c.codec))
@@ -134,6 +131,10 @@ func readDirectory(b []byte) (*directory, error) {
 	}
 	for i := range d.chunks {
 		r.chunk(&d.chunks[i], d.rows)
+		r.bad = r.bad || !d.chunks[i].fits(i)
+	}
+	for _, pair := range [][2]int{{leafExtra, leafExtraValue}, {leafRawFile, leafRawOffset}, {leafRawFile, leafRawLength}} {
+		r.bad = r.bad || d.chunks[pair[0]].empty != d.chunks[pair[1]].empty
 	}
 	d.bloom = r.length(maxIndex)
 	d.sum = r.fixed()
@@ -144,6 +145,25 @@ func readDirectory(b []byte) (*directory, error) {
 		return nil, corrupt("an index whose directory does not fit")
 	}
 	return d, nil
+}
+
+// fits tells whether a leaf is written as a segment's leaf can be.
+func (c *chunk) fits(leaf int) bool {
+	info := infoOf(leaf)
+	field := leaf >= leafField && leaf < leafExtra
+	switch {
+	case c.fine > 0 && (info.typ != typeBytes || info.shape != optional || c.enc != encPlain):
+		return false
+	case leaf == leafRowID:
+		return c.enc == encPlain && c.codec == codecNone && !c.empty
+	case info.shape == required:
+		return c.enc == encDelta && !c.empty
+	case c.empty:
+		return true
+	case info.typ == typeBytes:
+		return c.enc == encPlain || c.enc == encDict
+	}
+	return c.enc == encDelta || field && c.enc == encDict
 }
 
 func (r *varints) fixed() uint32 {
@@ -158,7 +178,7 @@ func (r *varints) fixed() uint32 {
 
 func (r *varints) chunk(c *chunk, rows int) {
 	flags := r.uvarint()
-	c.enc, c.empty, c.fine = int32(flags>>2&15), flags&1 != 0, flags&2 != 0
+	c.enc, c.fine, c.empty = int32(flags>>4&15), uint8(flags>>1&7), flags&1 != 0
 	c.codec = int32(r.length(15))
 	c.words = r.length(math.MaxInt32)
 	c.dict = r.extent()

@@ -27,19 +27,14 @@ type chunk struct {
 	words  int      // values in the dictionary
 	pages  []extent // of pageRows rows each, or one for all rows where nothing is there
 	empty  bool     // no row has a value
-	fine   bool     // long texts: pages of fineRows rows
+	fine   uint8    // how often pageRows is half of blockRows
 }
 
-// fineRows are the rows of a page of long texts: a row that is shown costs the
-// decoding of its page.
-const fineRows = blockRows / 8
+// fineText is fine for long texts: a row that is shown costs the decoding of
+// its page, and smaller pages compress less.
+const fineText = 2
 
-func (c *chunk) pageRows() int {
-	if c.fine {
-		return fineRows
-	}
-	return blockRows
-}
+func (c *chunk) pageRows() int { return blockRows >> c.fine }
 
 // pages writes the pages of a segment one behind the other.
 type pages struct {

@@ -43,16 +43,12 @@ func (sc *scan) block(leaf int) (*block, error) {
 // cell decodes as little of a leaf as has a row of the block, and gives the
 // row's place in it.
 func (sc *scan) cell(leaf, i int) (*block, int, error) {
-	if b, ok := sc.blocks[leaf]; ok || !sc.seg.chunks[leaf].fine {
-		if !ok {
-			var err error
-			if b, err = sc.block(leaf); err != nil {
-				return nil, 0, err
-			}
-		}
-		return b, i, nil
+	rows := sc.seg.chunks[leaf].pageRows()
+	if _, ok := sc.blocks[leaf]; ok || rows == blockRows {
+		b, err := sc.block(leaf)
+		return b, i, err
 	}
-	page := (sc.b*blockRows + i) / fineRows
+	page := (sc.b*blockRows + i) / rows
 	key := numLeaves + page*numLeaves + leaf
 	b, ok := sc.blocks[key]
 	if !ok {
@@ -62,7 +58,7 @@ func (sc *scan) cell(leaf, i int) (*block, int, error) {
 		}
 		sc.blocks[key] = b
 	}
-	return b, i % fineRows, nil
+	return b, i % rows, nil
 }
 
 // len is the number of rows of the block.

@@ -54,7 +54,9 @@ func (s *sealer) scalars(ch *chunk, col *column, words bool) error {
 	if err := s.begin(ch, &col.dict); err != nil {
 		return err
 	}
-	ch.fine = col.plain
+	if col.plain {
+		ch.fine = fineText
+	}
 	return s.blocks(func(b int, rows []uint32) error {
 		for page := range slices.Chunk(rows, ch.pageRows()) {
 			s.gather(col, page)
