@@ -151,6 +151,9 @@ func OpenOrCreate(dir, title string, later *durable.Batch) (c *Case, created boo
 	return c, err == nil, err
 }
 
+// Writable tells whether this process holds the case's lock.
+func (c *Case) Writable() bool { return c.held != nil }
+
 // Dir is the case's directory, absolute.
 func (c *Case) Dir() string { return c.dir }
 

@@ -82,6 +82,9 @@ type builder struct {
 }
 
 func begin(o Options) (*builder, error) {
+	if !o.Case.Writable() {
+		return nil, casedir.ErrReadOnly
+	}
 	b := &builder{Options: o, dir: Dir(o.Case), account: newAccount()}
 	if o.As != "" {
 		if b.as = sourceNamed(o.Sources, o.As); b.as == nil {

@@ -12,24 +12,24 @@ import (
 
 // bundle reads a bundle. Its blobs are the raw files, and stay where they are:
 // their digests are in its manifest. One whose blobs the timeline holds all adds
-// nothing.
-func (b *builder) bundle(ctx context.Context, dir string) error {
+// nothing. False is that it could not be opened, which is counted.
+func (b *builder) bundle(ctx context.Context, dir string) (opened bool, err error) {
 	s, err := bundle.Open(dir)
 	if err != nil {
 		b.account.lose(dir, timeline.Unreadable, err.Error())
-		return nil
+		return false, nil
 	}
 	defer s.Close()
 	files, err := b.blobs(ctx, dir, s)
 	if err != nil {
 		b.account.lose(dir, timeline.Unreadable, err.Error())
-		return nil
+		return false, nil
 	}
 	if b.hasAll(files) {
 		for range files {
 			b.account.known()
 		}
-		return nil
+		return true, nil
 	}
 	numbers := make([]int32, len(files))
 	for i, f := range files {
@@ -37,7 +37,7 @@ func (b *builder) bundle(ctx context.Context, dir string) error {
 		b.store.Seal(numbers[i], f)
 		b.account.file(numbers[i], bundle.Name, f.Path)
 	}
-	return b.feedBundle(ctx, dir, s, numbers)
+	return true, b.feedBundle(ctx, dir, s, numbers)
 }
 
 func (b *builder) feedBundle(ctx context.Context, dir string, s *bundle.Bundle, numbers []int32) error {

@@ -84,7 +84,7 @@ func (b *builder) tree(ctx context.Context, dir string) error {
 			}
 			return nil
 		case d.IsDir():
-			return b.directory(ctx, path)
+			return b.directory(ctx, path, name == ".")
 		case !d.Type().IsRegular():
 			b.account.lose(path, timeline.Unreadable, "not a regular file: "+d.Type().String())
 			return nil
@@ -93,19 +93,50 @@ func (b *builder) tree(ctx context.Context, dir string) error {
 	})
 }
 
-// directory reads a bundle as one, and passes what amber itself keeps beside
-// them.
-func (b *builder) directory(ctx context.Context, path string) error {
-	if path == b.dir || isTimeline(path) {
+// directory reads a bundle as one, and of the case that the user named the
+// evidence alone. What merely looks like either, as an attacker can have a
+// folder of logs do, is walked as any other.
+func (b *builder) directory(ctx context.Context, path string, named bool) error {
+	switch {
+	case path == b.dir:
 		return fs.SkipDir
-	}
-	if !isBundle(path) {
+	case named && isCase(path):
+		if err := b.wholeCase(ctx, path); err != nil {
+			return err
+		}
+		return fs.SkipDir
+	case !isBundle(path):
 		return nil
 	}
-	if err := b.bundle(ctx, path); err != nil {
-		return err
+	opened, err := b.bundle(ctx, path)
+	if err == nil && opened {
+		return fs.SkipDir
 	}
-	return fs.SkipDir
+	return err
+}
+
+func isCase(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, "case.json"))
+	return err == nil
+}
+
+// wholeCase reads of a case what is evidence: the bundles and the custody log.
+func (b *builder) wholeCase(ctx context.Context, dir string) error {
+	for _, name := range []string{"evidence", "custody.jsonl"} {
+		path := filepath.Join(dir, name)
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || info.Mode()&fs.ModeSymlink != 0 {
+			b.account.lose(path, timeline.Unreadable, fmt.Sprintf("not a file or folder of a case, %v", err))
+			continue
+		}
+		if err := b.path(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isBundle(dir string) bool {
@@ -113,12 +144,6 @@ func isBundle(dir string) bool {
 	_, index := os.Lstat(filepath.Join(dir, "index.json"))
 	_, log := os.Lstat(filepath.Join(dir, "wal.jsonl"))
 	return layout == nil && index == nil || log == nil
-}
-
-func isTimeline(dir string) bool {
-	_, manifest := os.Lstat(filepath.Join(dir, "manifest.json"))
-	_, segments := os.Lstat(filepath.Join(dir, "segments"))
-	return manifest == nil && segments == nil
 }
 
 // inTree opens a file below a root. What is no regular file any more is not
