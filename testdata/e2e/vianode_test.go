@@ -3,117 +3,18 @@
 package e2e
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/containerd/containerd/v2/core/images"
-	"github.com/containerd/containerd/v2/pkg/namespaces"
-
 	"amber/testdata/testbed"
 )
-
-// workstation is a machine with a kubeconfig and nothing else; what amber
-// leaves on the node is below node.
-type workstation struct {
-	cluster
-	image string // pinned
-	node  string
-	flags []string // that --via-node wants here
-}
-
-// newWorkstation gives its user the rights that amber prints, and no others.
-func newWorkstation(t *testing.T) workstation {
-	k := testbed.StartKubernetes(t)
-	u := newUser(t, k.Containerd)
-	w := workstation{cluster: cluster{k, u.with("CONTAINERD_ADDRESS", "", "AMBER_CONTAINERD_STATE", "", "KUBECONFIG", k.User(t, "responder"))}}
-	w.node = fastDir(t)
-	w.image = pinnedImage(t, k)
-	w.env["AMBER_VIA_NODE_IMAGE"] = w.image
-	w.flags = []string{"--via-node", "--via-node-dir", w.node}
-	w.grant(t)
-	return w
-}
-
-// pinnedImage imports an image with amber under its digest.
-func pinnedImage(t *testing.T, k *testbed.Kubernetes) string {
-	t.Helper()
-	const name = "amber.test/amber"
-	program, err := os.ReadFile(plainBin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := k.ImportImage(name+":latest", func(tw *tar.Writer) error {
-		if err := tw.WriteHeader(&tar.Header{Name: "amber", Mode: 0o755, Size: int64(len(program)), Typeflag: tar.TypeReg}); err != nil {
-			return err
-		}
-		_, err := tw.Write(program)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	ctx := namespaces.WithNamespace(context.Background(), "k8s.io")
-	service := k.Containerd.Client().ImageService()
-	img, err := service.Get(ctx, name+":latest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ref := name + "@" + img.Target.Digest.String()
-	if _, err := service.Create(ctx, images.Image{Name: ref, Target: img.Target}); err != nil {
-		t.Fatal(err)
-	}
-	return ref
-}
-
-// grant applies what amber isolate rbac prints, and binds it.
-func (w workstation) grant(t *testing.T) {
-	t.Helper()
-	w.Apply(t, w.run(t, "isolate", "rbac", "--via-node").want(t, 0).out)
-	const account = "--serviceaccount=amber-test-users:responder"
-	w.kubectl(t, "create", "clusterrolebinding", "amber-responder", "--clusterrole=amber-responder", account)
-	w.kubectl(t, "-n", "kube-system", "create", "rolebinding", "amber-via-node", "--role=amber-via-node", account)
-	w.Eventually(t, "the rights to be known", func(ctx context.Context) error {
-		for _, args := range [][]string{{"list", "pods", "-A"}, {"create", "pods/exec", "-n", "kube-system"}} {
-			args = append([]string{"auth", "can-i", "--as=system:serviceaccount:amber-test-users:responder"}, args...)
-			if out, err := w.Kubectl(ctx, args...); err != nil {
-				return fmt.Errorf("%s: %w", out, err)
-			}
-		}
-		return nil
-	})
-}
-
-// args is a command line that works by the node.
-func (w workstation) args(verb []string, more ...string) []string {
-	return slices.Concat(verb, w.flags, more)
-}
-
-// onNode are the flags of amber on the node of the testbed.
-func (w workstation) onNode() []string {
-	return []string{"--containerd-address", w.Containerd.Address, "--containerd-state", w.Containerd.State}
-}
-
-// noAgent fails the test where a pod of amber's is there.
-func (w workstation) noAgent(t *testing.T) {
-	t.Helper()
-	if out, err := w.agents(); err != nil || out != "" {
-		t.Errorf("pods of amber's are there: %s %v", out, err)
-	}
-}
-
-func (w workstation) agents() (string, error) {
-	out, err := w.Kubectl(context.Background(), "-n", "kube-system", "get", "pods", "-l", "app.kubernetes.io/component=via-node", "-o", "name")
-	return strings.TrimSpace(out), err
-}
 
 // TestViaNode is the story of the quarantine, told from a workstation.
 func TestViaNode(t *testing.T) {
@@ -137,99 +38,6 @@ func (w workstation) refused(t *testing.T) {
 	w.run(t, w.args([]string{"respond"}, "--yes", "nginx")...).want(t, 2).says(t, "pod/NAMESPACE/NAME")
 	w.run(t, w.args([]string{"respond"}, "--yes", "--kill", "pod/default/none")...).want(t, 2)
 	w.noAgent(t)
-}
-
-// rights: with one verb less nothing is made, and that verb is named.
-func (w workstation) rights(t *testing.T) {
-	w.idle(t, "idle")
-	for _, r := range []struct{ resource, verbs, lacks string }{
-		{"pods", "create,get,list", "delete pods"}, {"pods/exec", "get", "create pods/exec"},
-	} {
-		name := "less-" + strings.Fields(r.lacks)[0]
-		u := w.with("KUBECONFIG", w.User(t, name, testbed.Rule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}))
-		rules := map[string]string{"pods": "create,get,list,delete", "pods/exec": "create,get"}
-		rules[r.resource] = r.verbs
-		for resource, verbs := range rules {
-			role := strings.ReplaceAll(name+"-"+resource, "/", "-")
-			w.kubectl(t, "-n", "kube-system", "create", "role", role, "--verb="+verbs, "--resource="+resource)
-			w.kubectl(t, "-n", "kube-system", "create", "rolebinding", role, "--role="+role, "--serviceaccount=amber-test-users:"+name)
-		}
-		w.Eventually(t, "one verb alone to lack", func(context.Context) error {
-			got := u.run(t, w.args([]string{"collect"}, "--case", filepath.Join(w.home, name), "pod/default/idle")...).want(t, 1)
-			if !strings.Contains(got.err, "may not "+r.lacks+" in namespace kube-system (") {
-				return errors.New(got.err)
-			}
-			return nil
-		})
-	}
-	w.noAgent(t)
-}
-
-func (w workstation) kubectl(t *testing.T, args ...string) {
-	t.Helper()
-	if _, err := w.Kubectl(context.Background(), args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// crashes has the workstation's amber die before and after it makes and
-// removes a pod: the next command leaves none.
-func (w workstation) crashes(t *testing.T) {
-	w.idle(t, "idle")
-	args := func(dir string) []string {
-		return slices.Concat([]string{"collect"}, w.flags, w.onNode(), []string{"--case", dir, "pod/default/idle"})
-	}
-	r, points := w.dieAt(t, 0, args(filepath.Join(w.home, "whole"))...)
-	r.want(t, 0, 3)
-	tried := 0
-	for i, point := range points {
-		if !strings.HasSuffix(point, " agent") {
-			continue
-		}
-		tried++
-		dir := filepath.Join(w.home, "crash-"+itoa(i+1))
-		if r, _ := w.dieAt(t, i+1, args(dir)...); !r.died() {
-			t.Errorf("%s: not killed: %s", point, r.err)
-		}
-		before, err := w.agents()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: left %q", point, before)
-		w.run(t, w.args([]string{"isolate", "list"}, "--case", dir)...).want(t, 0)
-		w.noAgent(t)
-	}
-	if tried < 4 {
-		t.Errorf("%d points: %q", tried, points)
-	}
-}
-
-const idleYAML = `
-apiVersion: v1
-kind: Pod
-metadata: {name: %s, namespace: default, labels: {app: idle}}
-spec:
-  terminationGracePeriodSeconds: 1
-  containers:
-  - {name: idle, image: %s, imagePullPolicy: Never, command: [sleep, "100000"]}
-`
-
-// idle is a pod that does nothing.
-func (w workstation) idle(t *testing.T, name string) testbed.Pod {
-	t.Helper()
-	w.Apply(t, fmt.Sprintf(idleYAML, name, testbed.BusyboxImage))
-	return w.WaitReady(t, "default", name)
-}
-
-func (w workstation) noImage(t *testing.T) {
-	w.idle(t, "idle")
-	absent := "amber.test/absent@sha256:" + strings.Repeat("5", 64)
-	r := w.run(t, w.args([]string{"respond"}, "--yes", "--via-node-image", absent, "--via-node-timeout", "20s", "--case", filepath.Join(w.home, "absent"), "pod/default/idle")...)
-	r.want(t, 1).says(t, "does not run", "Image")
-	w.noAgent(t)
-	if pod, err := w.Pod(context.Background(), "default", "idle"); err != nil || !pod.Ready {
-		t.Errorf("the target was touched: %+v %v", pod, err)
-	}
 }
 
 func (w workstation) respond(t *testing.T) {
@@ -363,12 +171,6 @@ func (w workstation) left(t *testing.T) {
 	}
 }
 
-// do runs a verb by the node, on the testbed's containerd.
-func (w workstation) do(t *testing.T, verb []string, more ...string) result {
-	t.Helper()
-	return w.run(t, slices.Concat(verb, w.flags, w.onNode(), more)...)
-}
-
 const twoYAML = `
 apiVersion: v1
 kind: Pod
@@ -418,40 +220,4 @@ func (w workstation) holdAndCollect(t *testing.T) {
 	}
 	w.left(t)
 	w.noAgent(t)
-}
-
-// struck has the workstation's amber end while the node is at work: what is
-// held stays held; a pod that is left behind is removed by the next command.
-func (w workstation) struck(t *testing.T, name string, signal syscall.Signal) {
-	pod := w.idle(t, name)
-	dir := filepath.Join(w.home, name)
-	cmd := w.command(context.Background(), plainBin, append(w.args([]string{"respond"}, "--yes", "--case", dir, "--no-cordon"), append(w.onNode(), "pod/default/"+name)...)...)
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the node to hold the pod", func() bool {
-		list, err := filepath.Glob(filepath.Join(w.node, "holds", "*.json"))
-		return err == nil && len(list) > 0
-	})
-	if err := cmd.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil {
-		t.Error("amber says that all is well")
-	}
-	left, says := signal == syscall.SIGKILL, []string{"released"}
-	if left {
-		says = append(says, "earlier amber has left")
-	}
-	if out, err := w.agents(); err != nil || (out != "") != left {
-		t.Fatalf("left behind: %s %v", out, err)
-	}
-	until(t, "the pod to stand still", func() bool { return kernel(t, w.running(pod, "idle")) == "FROZEN" })
-	w.run(t, append(w.args([]string{"isolate", "release"}, "--yes", "--all", "--case", dir), w.onNode()...)...).want(t, 0).says(t, says...)
-	w.noAgent(t)
-	w.left(t)
-	if state := kernel(t, w.running(pod, "idle")); state != "RUNNING" {
-		t.Errorf("the kernel says that it is %s", state)
-	}
 }
