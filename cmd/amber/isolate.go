@@ -20,6 +20,7 @@ import (
 	"amber/evidence/safetext"
 	"amber/isolate"
 	"amber/isolate/kube"
+	"amber/isolate/probes"
 )
 
 func isolateCommand() *cli.Command {
@@ -135,6 +136,9 @@ func isolateList(c *cli.Context, asJSON bool) error {
 func printEntries(entries []isolate.Entry) error {
 	var rows [][]string
 	for _, e := range entries {
+		if late := probes.Overdue(e.Receipt, time.Now()); late != "" && e.State == isolate.Held {
+			fmt.Fprintln(os.Stderr, "amber: "+safeLines(e.ID+": "+late))
+		}
 		state := string(e.State)
 		if e.Crashed() {
 			state += " (amber died at it)"
@@ -241,7 +245,7 @@ func isolateRelease(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	if c.Bool("plan") {
-		return printRelease(entries, asJSON)
+		return printRelease(c, entries, asJSON)
 	}
 	if len(entries) > 0 && !c.Bool("yes") {
 		if err := ask("Release " + targetsOf(entries) + "?"); err != nil {
@@ -304,6 +308,7 @@ func names(e isolate.Entry, word string) bool {
 		return true
 	}
 	for _, ref := range e.Receipt.Plan.Refs {
+		ref, _, _ = strings.Cut(ref, "#") // a pod's uid
 		if ref == word || strings.HasSuffix(ref, "/"+word) {
 			return true
 		}
@@ -322,7 +327,8 @@ func targetsOf(entries []isolate.Entry) string {
 	return strings.Join(all, ", ")
 }
 
-func printRelease(entries []isolate.Entry, asJSON bool) error {
+func printRelease(c *cli.Context, entries []isolate.Entry, asJSON bool) error {
+	rts := newRuntimes(c)
 	if asJSON {
 		return emit(os.Stdout, entries)
 	}
@@ -331,6 +337,17 @@ func printRelease(entries []isolate.Entry, asJSON bool) error {
 		for _, s := range e.Receipt.Steps {
 			if s.Undo != "" {
 				fmt.Printf("  %s: %s\n", safetext.Line(s.Object), safetext.Line(s.Undo))
+			}
+		}
+		if !c.Bool("rejoin") {
+			continue
+		}
+		m, _ := rts.method(c, e.Receipt.Plan.Method)
+		if r, can := m.(interface {
+			RejoinPlan(isolate.Receipt) []string
+		}); can {
+			for _, text := range r.RejoinPlan(e.Receipt) {
+				fmt.Printf("  rejoin: %s\n", safetext.Line(text))
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"amber/container"
+	"amber/container/kube"
 	"amber/evidence"
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
@@ -24,7 +25,10 @@ import (
 	"amber/evidence/record"
 	"amber/isolate"
 	"amber/isolate/allow"
+	"amber/isolate/cgroupnet"
 	"amber/isolate/freeze"
+	measureKube "amber/isolate/kube"
+	"amber/isolate/nft"
 	"amber/isolate/reach"
 )
 
@@ -98,6 +102,7 @@ type response struct {
 	entry   isolate.Entry         // of the freeze
 	taken   []isolate.Entry       // of all measures that hold
 	only    []string              // the collectors to run; nil for all
+	beside  bool                  // the bundle is not what was asked for
 	cut     sync.Once             // quarantine
 	first   func() *measureResult // see prepare
 	pod     podRecord
@@ -177,9 +182,12 @@ func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 	}
 	return begin(c, asJSON, func(r *response) error {
 		if c.Command.Name == "isolate" {
-			r.only = []string{"network", "metadata"} // what the measures change
+			r.only, r.beside = []string{"network", "metadata"}, true // what the measures change
 		}
 		if err := r.options(); err != nil {
+			return err
+		}
+		if err := r.fromAfar(); err != nil {
 			return err
 		}
 		forget := r.meanwhile()
@@ -204,6 +212,23 @@ func (r *response) options() error {
 	}
 	r.reach, err = attempts(r.c)
 	return err
+}
+
+// fromAfar leaves, of a pod that is known by the cluster's API alone, what that
+// can do.
+func (r *response) fromAfar() error {
+	if r.hold.Containers[0].Runtime != kube.Name {
+		return nil
+	}
+	advice := "it runs on another node: run amber there, or let it go there with --via-node"
+	for _, m := range r.c.StringSlice("method") {
+		if m != measureKube.Name {
+			return outcome{exitFailed, fmt.Sprintf("%s cannot be done by the cluster's API; %s", m, advice)}
+		}
+	}
+	r.freezes, r.rest, r.only = false, []string{measureKube.Name}, []string{"metadata"}
+	fmt.Fprintln(os.Stderr, "amber: "+advice+"; what the cluster's API can do is done from here")
+	return nil
 }
 
 // begin finds the target and lets plan look at it; nothing is touched. With
@@ -250,31 +275,41 @@ func (r *response) find(t container.Target) (err error) {
 }
 
 func (r *response) planFreeze() (err error) {
-	if r.plan, err = r.method.Plan(r.c.Context, r.hold); err != nil {
+	plan := r.method.Plan
+	if r.freezes && !r.c.Bool("plan") {
+		plan = r.method.Begin
+	}
+	if r.plan, err = plan(r.c.Context, r.hold); err != nil {
 		return err
 	}
 	r.plan.Forced = r.c.Bool("force-critical")
 	if len(r.plan.Critical) > 0 && !r.plan.Forced && !r.c.Bool("plan") {
 		return &isolate.RefusedError{Target: r.plan.Target, Reasons: r.plan.Critical}
 	}
-	if r.c.Bool("plan") || !r.freezes {
+	if r.c.Bool("plan") {
 		return nil
 	}
 	return r.checkHeld()
 }
 
-// checkHeld refuses what is held already before a case is made for it; Apply
-// asks again, under its lock.
+// checkHeld refuses what is held already by one of the measures, before a case
+// is made for it; Apply asks again, under its lock.
 func (r *response) checkHeld() error {
 	holds, err := isolate.Holds()
 	if err != nil {
 		return err
 	}
+	methods := r.rest
+	if r.freezes {
+		methods = append(slices.Clone(methods), freeze.Name)
+	}
+	if slices.Contains(methods, nft.Name) {
+		methods = append(slices.Clone(methods), cgroupnet.Name)
+	}
 	for _, h := range holds {
-		for _, ref := range h.Plan.Refs {
-			if h.Plan.Method == r.plan.Method && slices.Contains(r.plan.Refs, ref) {
-				return &isolate.HeldError{Hold: h}
-			}
+		ours := slices.ContainsFunc(h.Plan.Refs, func(ref string) bool { return slices.Contains(r.plan.Refs, ref) })
+		if ours && slices.Contains(methods, h.Plan.Method) {
+			return &isolate.HeldError{Hold: h}
 		}
 	}
 	return nil
@@ -346,6 +381,10 @@ func (r *response) openCase() error {
 // what stands still is collected.
 func (r *response) freeze() error {
 	entry, err := isolate.ApplyAfter(r.c.Context, &r.unsynced, r.cs.Dir(), r.method, r.plan)
+	if refused := (*isolate.RefusedError)(nil); errors.As(err, &refused) && r.created {
+		_ = r.cs.Abandon()
+		r.cs = nil
+	}
 	if err != nil && entry.State != isolate.Held {
 		return err
 	}
@@ -380,7 +419,7 @@ func (r *response) warn(text string) {
 // Without a key all goes on, unsigned.
 func (r *response) introduce(first func()) {
 	begin := beginUnlock
-	if r.only != nil { // what isolate records is not worth a question
+	if r.beside { // what isolate records is not worth a question
 		begin = beginUnlockQuietly
 	}
 	key := begin()
@@ -474,6 +513,9 @@ const cutLimit = 5 * time.Second
 // its sockets recorded, the target is cut off.
 func (r *response) collect() {
 	r.prepare()
+	if r.only != nil && !slices.Contains(r.only, "network") { // nothing to record before
+		r.cut.Do(r.quarantine)
+	}
 	late := time.AfterFunc(cutLimit, func() { r.cut.Do(r.quarantine) })
 	defer late.Stop()
 	a := r.acquirer()
@@ -544,7 +586,7 @@ func (r *response) kill(ctx context.Context) bool {
 // failed reports whether evidence was wanted that is not safe. What isolate
 // records beside holding the target is not worth its failure.
 func (r *response) failed() bool {
-	if r.only != nil {
+	if r.beside {
 		return false
 	}
 	for _, b := range r.result.Bundles {

@@ -44,7 +44,7 @@ func (r *response) finish() error {
 		code = exitMisses
 	}
 	for _, b := range r.result.Bundles {
-		if r.only == nil { // what isolate records beside is as it is
+		if !r.beside { // what isolate records beside is as it is
 			code = max(code, b.exit())
 		}
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +15,10 @@ import (
 
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/timeline"
 	"amber/timeline/build"
 	"amber/timeline/source/all"
+	"amber/timeline/source/mapped"
 )
 
 func timelineCommand() *cli.Command {
@@ -33,6 +38,8 @@ func timelineCommand() *cli.Command {
 			sub("build", "read logs, and the case's own bundles, into the timeline", "[PATH...]", -1, []cli.Flag{
 				&cli.BoolFlag{Name: "reference", Usage: "keep the digest and path of each file, not the file"},
 				&cli.StringFlag{Name: "as", Usage: "read all files as this source: " + strings.Join(sourceNames(), ", ")},
+				&cli.StringFlag{Name: "map", Usage: "a FILE that says how other JSON lines or CSV are read: see docs/event-schema.md"},
+				&cli.BoolFlag{Name: "follow", Usage: "go on reading while they are written, until interrupted"},
 				&cli.StringSliceFlag{Name: "skew", Usage: "SOURCE=DURATION: what to add to its clock's times"},
 			}, timelineBuild),
 			sub("query", "the rows that match", "[QUERY]", 1, []cli.Flag{
@@ -78,15 +85,63 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 	if len(paths) == 0 {
 		return usagef("the case holds no bundle yet: name files or directories of logs")
 	}
+	sources, as, err := sourcesFor(c)
+	if err != nil {
+		return err
+	}
 	p := buildProgress{shown: isTerminal(os.Stderr)}
-	report, err := build.Build(c.Context, build.Options{
-		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: all.Sources(),
-		As: c.String("as"), Reference: c.Bool("reference"), Skew: skew, Progress: p.show,
-	})
+	o := build.Options{
+		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: sources,
+		As: as, Reference: c.Bool("reference"), Skew: skew, Progress: p.show,
+	}
+	if c.Bool("follow") {
+		return follow(c, o, asJSON)
+	}
+	report, err := build.Build(c.Context, o)
 	p.end()
 	if err != nil {
 		return err
 	}
+	return told(cs, report, paths, asJSON)
+}
+
+// follow builds again whenever something was written, until it is interrupted.
+func follow(c *cli.Context, o build.Options, asJSON bool) error {
+	o.Progress = nil
+	err := build.Follow(c.Context, o, func(r build.Report) {
+		if asJSON {
+			_ = json.NewEncoder(os.Stdout).Encode(r)
+			return
+		}
+		fmt.Println(r.Line())
+	})
+	if c.Context.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// sourcesFor are all sources and, with --map, the one that it describes, which
+// then reads all files unless --as says otherwise.
+func sourcesFor(c *cli.Context) (list []timeline.Source, as string, err error) {
+	list, as = all.Sources(), c.String("as")
+	path := c.String("map")
+	if path == "" {
+		return list, as, nil
+	}
+	text, err := readSmall(path)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, "", err
+	}
+	m, err := mapped.Parse(text)
+	if err != nil {
+		return nil, "", usagef("--map %s: %w", path, err)
+	}
+	return append(list, m), cmp.Or(as, m.Name()), nil
+}
+
+// told prints and logs what a build did.
+func told(cs *casedir.Case, report build.Report, paths []string, asJSON bool) (err error) {
 	entry := custody.Entry{Action: "timeline-build", Result: report.Line(), Alterations: []string{"read " + strings.Join(paths, ", ")}}
 	if _, err := cs.Log(entry); err != nil {
 		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))

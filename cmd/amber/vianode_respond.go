@@ -96,7 +96,7 @@ func (v *viaNode) measures() error {
 		return nil
 	}
 	if v.c.Command.Name == "isolate" {
-		v.only = []string{"network", "metadata"}
+		v.only, v.beside = []string{"network", "metadata"}, true
 	}
 	names, err := chosen(v.c)
 	if err != nil {
