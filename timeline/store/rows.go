@@ -125,11 +125,14 @@ func fillPart(ctx context.Context, rows []timeline.Row, picks []pick, cols []pag
 
 func (sc *scan) row(r *timeline.Row, p pick, cols []pageColumn) error {
 	*r = timeline.Row{ID: p.place.id, Time: p.place.time, Values: make(map[string]any, len(cols))}
-	source, err := sc.times(leafSource, leafNanos)
-	if err != nil {
-		return err
+	r.Source = r.Time
+	if !p.seg.chunks[leafSource].empty {
+		source, err := sc.times(leafSource, leafNanos)
+		if err != nil {
+			return err
+		}
+		r.Source, _ = source(p.i)
 	}
-	r.Source, _ = source(p.i)
 	folded, err := sc.numbers(leafFolded)
 	if err != nil {
 		return err
