@@ -9,7 +9,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
-.PHONY: build test testbed race e2e demo demo-quarantine fuzz bench lint vuln clean
+.PHONY: build test testbed race e2e demo demo-quarantine fuzz bench bench-timeline test-duckdb lint vuln clean
 
 build:
 	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
@@ -43,6 +43,17 @@ demo-quarantine:
 
 bench: build
 	go run ./testdata/bench
+	@echo "the timeline, side by side with DuckDB: make bench-timeline (needs a C compiler)"
+
+# bench-timeline and test-duckdb are of a module of their own: DuckDB is C++.
+bench-timeline: build
+	@command -v "$$(go env CC)" >/dev/null || { echo "bench-timeline: no C compiler ($$(go env CC)), and DuckDB needs cgo" >&2; exit 1; }
+	cd testdata/bench/timeline && CGO_ENABLED=1 go run . $(BENCH_TIMELINE)
+
+# test-duckdb has DuckDB open what amber writes, and runs docs/cookbook.md.
+test-duckdb: build
+	@command -v "$$(go env CC)" >/dev/null || { echo "test-duckdb: no C compiler ($$(go env CC)), and DuckDB needs cgo" >&2; exit 1; }
+	cd testdata/bench/timeline && CGO_ENABLED=1 go test -count=1 ./...
 
 # fuzz gives each fuzzer FUZZTIME. Their corpora run with every make test.
 FUZZTIME ?= 60s

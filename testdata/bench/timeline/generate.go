@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"amber/timeline/source/sourcetest"
+)
+
+// logFile is a generated log and what is made of it.
+type logFile struct {
+	name  string // the dataset
+	path  string
+	peer  string // DuckDB's Parquet file
+	built string // amber's case, with --reference
+	size  int64
+	sql   string // DuckDB's statement
+	peers []column
+	ids   int // random ids of 16 bytes that an event has among its fields
+}
+
+// generate writes the logs and tells how they compress.
+func (b *bench) generate() error {
+	kube := &logFile{name: "kube-audit", sql: kubeSQL, peers: kubeColumns, ids: 1}
+	cloud := &logFile{name: "cloudtrail", sql: cloudSQL, peers: cloudColumns, ids: 2}
+	b.logs = []*logFile{kube, cloud}
+	for _, l := range b.logs {
+		l.path, l.peer, l.built = b.path(l.name+".jsonl"), b.path(l.name+".parquet"), b.path("case-"+l.name)
+		l.sql = strings.NewReplacer("$IN", l.path, "$OUT", l.peer).Replace(l.sql)
+		f, err := os.Create(l.path)
+		if err != nil {
+			return err
+		}
+		if l == kube {
+			err = sourcetest.KubeAudit(f, b.events, 1)
+		} else {
+			err = sourcetest.CloudTrail(f, b.events, 2, true)
+		}
+		if err != nil {
+			return err
+		}
+		if l.size, err = f.Seek(0, io.SeekCurrent); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil { // what is dirty would be written while others are measured
+			return err
+		}
+		stored, err := zstdSize(f)
+		if err != nil {
+			return err
+		}
+		b.note(l.name, fmt.Sprintf("%d events, %.1f MB, %.0f bytes an event; zstd (default level) %.1f MB, ratio %.1f",
+			b.events, float64(l.size)/1e6, float64(l.size)/float64(b.events), float64(stored)/1e6, float64(l.size)/float64(stored)))
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// zstdSize is how much a file takes once it is compressed.
+func zstdSize(f *os.File) (int64, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	var n counter
+	w, err := zstd.NewWriter(&n, zstd.WithEncoderConcurrency(2))
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(w, f); err != nil {
+		return 0, err
+	}
+	return int64(n), w.Close()
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
