@@ -174,7 +174,9 @@ func (r *response) ask(context.Context, isolate.Target) reach.Ask {
 		}
 	}
 	if cluster, err := r.rts.cluster(); err == nil && podOf(r.hold.Containers) != nil {
-		a.APIServer = addressOf(cluster.Source().Server)
+		a.APIServer = slices.DeleteFunc(addressOf(cluster.Source().Server), func(at netip.AddrPort) bool {
+			return at.Addr().IsLoopback() // which is another one within the pod
+		})
 	}
 	return a
 }
@@ -212,12 +214,18 @@ func (r *response) probePorts(ctx context.Context, _ isolate.Target) ([]uint16, 
 	if pod == nil {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, podLimit)
+	defer cancel()
 	p, err := r.rts.pod(ctx, pod.Namespace, pod.Name)
 	if err != nil {
 		return nil, err
 	}
 	return probes.Ports(p), nil
 }
+
+// podLimit is how long the cut may wait for the API server to tell a pod's
+// ports.
+const podLimit = 500 * time.Millisecond
 
 func (r *response) probesMeasure() (isolate.Method, string, error) {
 	switch {

@@ -44,16 +44,33 @@ const (
 	planned    = "planned"
 )
 
-// quarantine takes the measures beside the freeze, one after the other, and
-// then tries whether they hold: a pod that stands still has no time to wait for
-// that. A measure that fails keeps no other from being taken.
+// quarantine cuts the network, and begins the other measures beside the freeze:
+// they ask the cluster's API, for which the evidence does not wait.
 func (r *response) quarantine() {
+	names := r.rest
 	var list []*measureResult
-	for _, name := range r.rest {
+	if len(names) > 0 && names[0] == nft.Name {
+		list, names = append(list, r.takeMeasure(r.planned(nft.Name))), names[1:]
+	}
+	if slices.Contains(names, kube.Name) {
+		r.pod.told = make(chan struct{})
+	}
+	r.beyond.Go(func() { r.quarantineOn(list, names) })
+}
+
+// quarantineOn takes the other measures, one after the other, and then tries
+// whether all hold: a pod that stands still has no time to wait for that. A
+// measure that fails keeps no other from being taken.
+func (r *response) quarantineOn(list []*measureResult, names []string) {
+	for _, name := range names {
 		if name == kube.Name {
 			r.recordPod()
+			close(r.pod.told)
 		}
 		list = append(list, r.takeMeasure(r.planned(name)))
+	}
+	if err := node.say(messageCut, nil); err != nil {
+		r.warn("telling the workstation: " + err.Error())
 	}
 	for _, m := range list {
 		if m.State == string(isolate.Held) {
@@ -64,9 +81,12 @@ func (r *response) quarantine() {
 		}
 		r.tell(*m)
 	}
-	if err := node.say(messageCut, nil); err != nil {
-		r.warn("telling the workstation: " + err.Error())
-	}
+}
+
+// quarantined waits until all measures are taken.
+func (r *response) quarantined() {
+	r.cut.Do(r.quarantine)
+	r.beyond.Wait()
 }
 
 // killConnections is the last measure: the intruder notices it.
@@ -210,6 +230,9 @@ func failures(checks []isolate.Check) (list []string) {
 	return list
 }
 
+// recordLimit is how long the cluster may take to tell of a pod.
+const recordLimit = 20 * time.Second
+
 // recordPod keeps what the cluster says of the pod, before it is changed.
 func (r *response) recordPod() {
 	pod := podOf(r.hold.Containers)
@@ -217,7 +240,9 @@ func (r *response) recordPod() {
 	if pod == nil || err != nil || r.pod.docs != nil {
 		return
 	}
-	r.pod.docs, r.pod.misses, err = cluster.Record(r.c.Context, pod.Namespace, pod.Name)
+	ctx, cancel := context.WithTimeout(r.c.Context, recordLimit)
+	defer cancel()
+	r.pod.docs, r.pod.misses, err = cluster.Record(ctx, pod.Namespace, pod.Name)
 	if err != nil {
 		r.warn("what the cluster says of the pod is not recorded: " + err.Error())
 	}
@@ -227,17 +252,18 @@ func (r *response) recordPod() {
 type podRecord struct {
 	docs   []container.Document
 	misses map[string]string
+	told   chan struct{} // closed when it has told; nil where it is not asked
 }
 
 // describer is what tells of a container: its runtime, and the cluster.
 func (r *response) describer(c container.Container) container.Describer {
 	runtime, _ := r.rts.of(c).(container.Describer)
-	return describer{runtime, &r.pod}
+	return describer{runtime, r}
 }
 
 type describer struct {
 	container.Describer
-	pod *podRecord
+	r *response
 }
 
 func (d describer) Describe(ctx context.Context, c container.Container) (docs []container.Document, misses map[string]string, err error) {
@@ -245,11 +271,14 @@ func (d describer) Describe(ctx context.Context, c container.Container) (docs []
 	if d.Describer != nil {
 		docs, misses, err = d.Describer.Describe(ctx, c)
 	}
-	if d.pod.misses != nil {
-		misses = maps.Clone(misses)
-		maps.Copy(misses, d.pod.misses)
+	if d.r.pod.told != nil {
+		<-d.r.pod.told
 	}
-	return append(docs, d.pod.docs...), misses, err
+	if d.r.pod.misses != nil {
+		misses = maps.Clone(misses)
+		maps.Copy(misses, d.r.pod.misses)
+	}
+	return append(docs, d.r.pod.docs...), misses, err
 }
 
 func (r *response) logMeasure(m measureResult) {

@@ -198,7 +198,7 @@ func (r *response) collect() {
 		}
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
-	r.cut.Do(r.quarantine) // where no bundle came that far
+	r.quarantined() // also where no bundle came that far
 	if r.c.Bool("kill-connections") {
 		r.killConnections()
 	}

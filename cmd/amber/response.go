@@ -44,6 +44,7 @@ type response struct {
 	only    []string              // the collectors to run; nil for all
 	beside  bool                  // the bundle is not what was asked for
 	cut     sync.Once             // quarantine
+	beyond  sync.WaitGroup        // the measures that the evidence does not wait for
 	first   func() *measureResult // see prepare
 	pod     podRecord
 
@@ -147,7 +148,7 @@ func begin(c *cli.Context, asJSON bool, plan func(*response) error) (*response, 
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
 	r.opening = r.openCase
 	if node != nil {
-		r.pod = podRecord{node.Docs, node.Misses}
+		r.pod.docs, r.pod.misses = node.Docs, node.Misses
 	}
 	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func takeBundle(ctx context.Context, r *response, in io.Reader) (*received, erro
 func (v *viaNode) heard(m nodeMessage) {
 	switch m.Kind {
 	case messageCut:
-		v.acting.Go(func() { v.cut.Do(v.quarantine) })
+		v.acting.Go(v.quarantined)
 	case messageResult:
 		var said respondResult
 		if data, err := safeJSON(m.Body); err != nil || json.Unmarshal(data, &said) != nil {

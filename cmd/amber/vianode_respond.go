@@ -207,7 +207,7 @@ func (v *viaNode) playbook(a *agent) error {
 	verb := v.c.Command.Name
 	if len(v.there) == 0 && verb != "collect" {
 		verb = "collect"
-		v.cut.Do(v.quarantine)
+		v.quarantined()
 	}
 	for i, x := range v.take {
 		if i > 0 {
@@ -225,7 +225,7 @@ func (v *viaNode) playbook(a *agent) error {
 		v.result.Bundles = append(v.result.Bundles, b)
 	}
 	if v.held && v.c.Command.Name != "collect" {
-		v.cut.Do(v.quarantine) // where the node did not say when to
+		v.quarantined() // where the node did not say when to
 	}
 	v.acting.Wait()
 	v.keep()

@@ -22,7 +22,7 @@ const actionTry = "try"
 // off, and those that must fail afterwards never answer.
 const (
 	graceBefore = 25 * time.Millisecond
-	waitAfter   = 2 * time.Second
+	waitAfter   = time.Second
 )
 
 // Checked is a method whose Verify also tries what it cuts off, from within
