@@ -36,7 +36,7 @@ func (b *bench) generate() error {
 			return err
 		}
 		if l == kube {
-			err = sourcetest.KubeAudit(f, b.events, 1)
+			err = kubeLog(f, b.events)
 		} else {
 			err = sourcetest.CloudTrail(f, b.events, 2, true)
 		}
@@ -56,6 +56,23 @@ func (b *bench) generate() error {
 		b.note(l.name, fmt.Sprintf("%d events, %.1f MB, %.0f bytes an event; zstd (default level) %.1f MB, ratio %.1f",
 			b.events, float64(l.size)/1e6, float64(l.size)/float64(b.events), float64(stored)/1e6, float64(l.size)/float64(stored)))
 		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rare are words that one row each has.
+var rare = []string{"kdevtmpfsi", "kinsing", "xmrigdaemon", "mimipenguin"}
+
+// kubeLog writes a log of n events, among them the rare words'.
+func kubeLog(w io.Writer, n int) error {
+	if err := sourcetest.KubeAudit(w, n-len(rare), 1); err != nil {
+		return err
+	}
+	for i, word := range rare {
+		at := fmt.Sprintf("2026-11-20T00:0%d:00.000001Z", i)
+		if _, err := fmt.Fprintf(w, `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"00000000-0000-4000-a000-00000000000%d","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/team-00/configmaps/%s","verb":"get","user":{"username":"user-0","groups":["team","system:authenticated"]},"sourceIPs":["10.0.0.1"],"userAgent":"curl/8.14.1","objectRef":{"resource":"configmaps","namespace":"team-00","name":"%s","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"%s","stageTimestamp":"%s","annotations":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":"RBAC"}}`+"\n", i, word, word, at, at); err != nil {
 			return err
 		}
 	}

@@ -55,6 +55,9 @@ type bench struct {
 
 func run(ctx context.Context, amber, parent string, events, rounds int) (err error) {
 	begun := time.Now()
+	if parent, err = filepath.Abs(parent); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp(parent, "amber-bench-timeline-")
 	if err != nil {
 		return err
