@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -58,6 +59,10 @@ func timelineCommand() *cli.Command {
 	}
 }
 
+// buildMemory is what building a timeline may use: it does not run beside a
+// frozen target on a node, and is to stay below 512 MiB.
+const buildMemory = 400 << 20
+
 func sourceNames() (names []string) {
 	for _, s := range all.Sources() {
 		names = append(names, s.Name())
@@ -89,6 +94,8 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(buildMemory)
+	debug.SetGCPercent(100)
 	p := buildProgress{shown: isTerminal(os.Stderr)}
 	o := build.Options{
 		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: sources,
