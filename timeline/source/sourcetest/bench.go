@@ -20,7 +20,7 @@ func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinal
 	b.SetBytes(int64(len(log)))
 	b.ReportAllocs()
 	events := 0
-	count := func(*timeline.Event) error { events++; return nil }
+	count := func(*timeline.Event) error { events++; return b.Context().Err() }
 	before := ProcessorTime(b)
 	for b.Loop() {
 		p := src.NewParser()
