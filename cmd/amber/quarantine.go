@@ -156,10 +156,12 @@ func (r *response) takeMeasure(m *measureResult) *measureResult {
 	if err != nil {
 		m.Error = err.Error()
 	}
-	if m.entry.State == isolate.Released { // there was nothing to change
-		m.State, m.AfterMS, m.Notes = notNeeded, 0, []string{m.plan.Steps[0].What}
-	}
 	return m
+}
+
+// changesNothing reports whether no step of a plan changes anything.
+func changesNothing(p isolate.Plan) bool {
+	return !slices.ContainsFunc(p.Steps, func(s isolate.Step) bool { return s.Undo != "" })
 }
 
 // planMeasure makes a measure's plan. Where nothing is to be done, or nothing
@@ -181,6 +183,8 @@ func (r *response) planMeasure(name string) *measureResult {
 		m.State, m.Notes = notNeeded, []string{why}
 	case len(m.plan.Steps) == 0:
 		m.State, m.Notes = notNeeded, m.plan.Warnings
+	case name == nft.Name && changesNothing(m.plan):
+		m.State, m.Notes = notNeeded, []string{m.plan.Steps[0].What}
 	default:
 		m.Notes = m.plan.Warnings
 	}
