@@ -54,7 +54,7 @@ func (b *bench) quarantine() error {
 		nodes = append(nodes, k)
 	}
 	b.table.head("9. quarantine: the network cut at the node")
-	w := &wire{b: b, id: id, from: nodes[0], to: nodes[1]}
+	w := &wire{b: b, id: id, pid: r.PID, from: nodes[0], to: nodes[1]}
 	if err := w.open(); err != nil {
 		return err
 	}
@@ -71,6 +71,7 @@ func (b *bench) quarantine() error {
 type wire struct {
 	b        *bench
 	id       string
+	pid      int // of the container
 	from, to *node
 	out      *net.UDPConn
 	dest     *net.UDPAddr
@@ -171,6 +172,24 @@ func (w *wire) cut(flags []string) (time.Duration, error) {
 	return last.Sub(p.begun), err
 }
 
+// floodFrom sends small packets from the network namespace of a process, until
+// it is killed.
+func floodFrom(pid int, to string) error {
+	ns, err := netns.OfOwn(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	var c net.Conn
+	if err := ns.Do(func() error { c, err = net.Dial("udp4", to); return err }); err != nil {
+		return err
+	}
+	for {
+		_, _ = c.Write([]byte("x"))
+		time.Sleep(knock)
+	}
+}
+
 // passes waits until packets arrive.
 func (w *wire) passes() error {
 	before, limit := w.got.Load(), time.Now().Add(5*time.Second)
@@ -194,6 +213,7 @@ func (w *wire) flood() error {
 				return err
 			}
 		}
+		time.Sleep(100 * time.Millisecond) // what is on its way arrives
 		before := w.got.Load()
 		for k := range floodCount {
 			w.send()
@@ -218,7 +238,13 @@ func (w *wire) others(a, z *node) error {
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		if flooding {
-			wg.Go(func() { w.knocking(stop) })
+			// A process of its own, as a container is: in this one it would
+			// take turns with the stream.
+			cmd := exec.Command("/proc/self/exe", "-flood", fmt.Sprint(w.pid), "-to", w.dest.String())
+			if err := cmd.Start(); err != nil {
+				return err
+			}
+			wg.Go(func() { <-stop; _ = cmd.Process.Kill(); _ = cmd.Wait() })
 		}
 		s, err := openStream(a, z)
 		for i := 0; err == nil && i < slicesOf; i++ {
