@@ -2,7 +2,6 @@ package cloudtrail
 
 import (
 	"bytes"
-	"errors"
 
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
@@ -44,7 +43,7 @@ func (p *parser) read(data []byte) error {
 	p.t.reset()
 	p.outer.Reset(data)
 	if err := p.t.read(&p.outer); err != nil {
-		return rejected(data, err)
+		return jsonscan.Rejected(data, err)
 	}
 	t := &p.t
 	switch {
@@ -74,26 +73,12 @@ func (p *parser) nested(event []byte) error {
 	p.t.reset()
 	p.inner.Reset(event)
 	if err := p.t.read(&p.inner); err != nil {
-		return rejected(event, err)
+		return jsonscan.Rejected(event, err)
 	}
 	if p.t.seen&(seenTime|seenName|seenID) == 0 {
 		return &timeline.SkipError{Reason: timeline.Foreign}
 	}
 	return nil
-}
-
-// rejected gives a mistake of the JSON its reason.
-func rejected(data []byte, err error) error {
-	reason := timeline.BadSyntax
-	switch {
-	case bytes.IndexByte(data, 0) >= 0:
-		reason = timeline.NotText
-	case errors.Is(err, jsonscan.ErrTruncated):
-		reason = timeline.Truncated
-	case errors.Is(err, jsonscan.ErrDepth):
-		reason = timeline.TooDeep
-	}
-	return &timeline.RejectError{Reason: reason, Detail: err.Error()}
 }
 
 // time sets @timestamp. Lake alone writes it without a zone, and means UTC.

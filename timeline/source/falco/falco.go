@@ -3,7 +3,6 @@ package falco
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"iter"
 
@@ -91,7 +90,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 		p.top()
 	}
 	if err := p.s.End(); err != nil {
-		return reject(rec, reason(err), err.Error())
+		return reject(rec, jsonscan.Reason(err), err.Error())
 	}
 	if !p.ours {
 		return reject(rec, timeline.MissingField, "no rule")
@@ -128,16 +127,6 @@ func (p *parser) reset(data []byte) {
 
 func reject(rec timeline.Record, why timeline.Reason, detail string) error {
 	return &timeline.RejectError{Reason: why, Range: rec.Range, Line: rec.Line, Detail: detail}
-}
-
-func reason(err error) timeline.Reason {
-	switch {
-	case errors.Is(err, jsonscan.ErrTruncated):
-		return timeline.Truncated
-	case errors.Is(err, jsonscan.ErrDepth):
-		return timeline.TooDeep
-	}
-	return timeline.BadSyntax
 }
 
 // top reads a member of the alert.

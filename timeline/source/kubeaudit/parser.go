@@ -2,7 +2,6 @@ package kubeaudit
 
 import (
 	"bytes"
-	"errors"
 
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
@@ -58,7 +57,7 @@ func (p *parser) read(rec timeline.Record) error {
 	p.a.reset()
 	p.outer.Reset(data)
 	if err := p.a.read(&p.outer); err != nil {
-		return rejected(data, err)
+		return jsonscan.Rejected(data, err)
 	}
 	if p.a.seen&marks != 0 {
 		return nil
@@ -88,20 +87,6 @@ func noObject(data []byte) error {
 		return &timeline.RejectError{Reason: timeline.NotText, Detail: "zeros"}
 	}
 	return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "no JSON object"}
-}
-
-// rejected gives a mistake of the JSON its reason.
-func rejected(data []byte, err error) error {
-	reason := timeline.BadSyntax
-	switch {
-	case bytes.IndexByte(data, 0) >= 0:
-		reason = timeline.NotText
-	case errors.Is(err, jsonscan.ErrTruncated):
-		reason = timeline.Truncated
-	case errors.Is(err, jsonscan.ErrDepth):
-		reason = timeline.TooDeep
-	}
-	return &timeline.RejectError{Reason: reason, Detail: err.Error()}
 }
 
 // times sets the beginning and the end of the request.

@@ -93,7 +93,7 @@ func (p *parser) nested(event []byte) error {
 	p.a.reset()
 	p.inner.Reset(event)
 	if err := p.a.read(&p.inner); err != nil {
-		return rejected(event, err)
+		return jsonscan.Rejected(event, err)
 	}
 	if p.a.seen&marks == 0 {
 		return foreign()

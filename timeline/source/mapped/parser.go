@@ -2,7 +2,6 @@ package mapped
 
 import (
 	"bytes"
-	"errors"
 
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
@@ -65,28 +64,15 @@ func (p *parser) read(rec timeline.Record) error {
 	if p.s.Kind() != '{' {
 		p.s.Skip()
 		if err := p.s.End(); err != nil {
-			return rejected(rec.Data, err)
+			return jsonscan.Rejected(rec.Data, err)
 		}
 		return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "no JSON object"}
 	}
 	p.object(0)
 	if err := p.s.End(); err != nil {
-		return rejected(rec.Data, err)
+		return jsonscan.Rejected(rec.Data, err)
 	}
 	return nil
-}
-
-func rejected(data []byte, err error) error {
-	reason := timeline.BadSyntax
-	switch {
-	case bytes.IndexByte(data, 0) >= 0:
-		reason = timeline.NotText
-	case errors.Is(err, jsonscan.ErrTruncated):
-		reason = timeline.Truncated
-	case errors.Is(err, jsonscan.ErrDepth):
-		reason = timeline.TooDeep
-	}
-	return &timeline.RejectError{Reason: reason, Detail: err.Error()}
 }
 
 // object gathers the leaves of an object under names with dots; arrays, and

@@ -3,7 +3,6 @@ package tetragon
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"iter"
 
@@ -87,7 +86,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 		p.top()
 	}
 	if err := p.s.End(); err != nil {
-		return reject(rec, reason(err), err.Error())
+		return reject(rec, jsonscan.Reason(err), err.Error())
 	}
 	if p.kind == nil {
 		return reject(rec, timeline.MissingField, "no kind of event")
@@ -111,16 +110,6 @@ func (p *parser) reset(data []byte) {
 
 func reject(rec timeline.Record, why timeline.Reason, detail string) error {
 	return &timeline.RejectError{Reason: why, Range: rec.Range, Line: rec.Line, Detail: detail}
-}
-
-func reason(err error) timeline.Reason {
-	switch {
-	case errors.Is(err, jsonscan.ErrTruncated):
-		return timeline.Truncated
-	case errors.Is(err, jsonscan.ErrDepth):
-		return timeline.TooDeep
-	}
-	return timeline.BadSyntax
 }
 
 // top reads a member of the record.
