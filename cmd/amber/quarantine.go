@@ -76,9 +76,6 @@ func (r *response) quarantineOn(list []*measureResult, names []string) {
 		if m.State == string(isolate.Held) {
 			r.prove(m)
 		}
-		if m.State == string(isolate.Held) {
-			r.taken = append(r.taken, m.entry)
-		}
 		r.tell(*m)
 	}
 }
@@ -99,14 +96,14 @@ func (r *response) killConnections() {
 	for _, o := range m.entry.Receipt.Outcomes {
 		m.Notes = append(m.Notes, strings.TrimSpace(o.Note+" "+o.Err))
 	}
-	if m.State == string(isolate.Held) {
-		r.taken = append(r.taken, m.entry)
-	}
 	r.tell(*m)
 }
 
-// tell adds a measure to the result and to the custody log.
+// tell adds a measure to what is held, to the result and to the custody log.
 func (r *response) tell(m measureResult) {
+	if m.State == string(isolate.Held) {
+		r.taken = append(r.taken, m.entry)
+	}
 	r.mu.Lock()
 	r.result.Measures = append(r.result.Measures, m)
 	r.mu.Unlock()
@@ -183,7 +180,7 @@ func (r *response) planMeasure(name string) *measureResult {
 		m.State, m.Notes = notNeeded, []string{why}
 	case len(m.plan.Steps) == 0:
 		m.State, m.Notes = notNeeded, m.plan.Warnings
-	case name == nft.Name && changesNothing(m.plan):
+	case changesNothing(m.plan):
 		m.State, m.Notes = notNeeded, []string{m.plan.Steps[0].What}
 	default:
 		m.Notes = m.plan.Warnings

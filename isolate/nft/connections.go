@@ -61,7 +61,8 @@ func (Connections) Plan(_ context.Context, t isolate.Target) (isolate.Plan, erro
 		seen[ns.Inode] = true
 		s := isolate.Step{
 			ID: len(p.Steps) + 1, Action: actionDestroy, Object: fmt.Sprintf("network namespace %d", ns.Inode),
-			What: "destroys every TCP and UDP socket in it; this cannot be undone, and both ends of a connection learn of it",
+			What: "destroys every TCP and UDP socket in it; both ends of a connection learn of it",
+			Undo: "cannot be undone",
 		}
 		// Numbers and a string: marshalling them cannot fail.
 		s.Before, _ = json.Marshal(owner{c.PID, st.Start, procfs.BootID(), ns.Inode})
