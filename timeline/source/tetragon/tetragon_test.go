@@ -80,10 +80,11 @@ func TestForms(t *testing.T) {
 func TestSniff(t *testing.T) {
 	data := records(t)
 	for text, want := range map[string]bool{
-		string(data):                                                   true,
-		"[\n  " + string(data[:2000]):                                  true,
-		"{\n\t\"process_exec\" : {\n \"process\":{":                    true,
-		`{"node_name":"a","process_exit":{"process":{"exec_id":"x"}}}`: true,
+		string(data):                                true,
+		"[\n  " + string(data[:2000]):               true,
+		"{\n\t\"process_exec\" : {\n \"process\":{": true,
+
+		`{"node_name":"a","process_exit":{"process":{"exec_id":"x"}}}`:                               true,
 		`{"rule":"Terminal shell","output_fields":{"proc.name":"process_exec"},"priority":"Notice"}`: false,
 		`{"kind":"Event","apiVersion":"audit.k8s.io/v1","requestObject":{"process_exec":1}}`:         false,
 		`{"Records":[{"eventVersion":"1.08"}]}`:                                                      false,
