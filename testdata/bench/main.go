@@ -24,11 +24,10 @@ func main() {
 	dir := flag.String("dir", os.TempDir(), "where everything is put, and removed again: 6 GiB")
 	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine")
 	build := flag.String("make-bundle", "", "write the bundle that cat reads into this directory, and end")
-	flood := flag.Int("flood", 0, "send packets from the network namespace of this process, and nothing else: what the section quarantine starts")
-	to := flag.String("to", "", "where -flood sends to")
+	traffics := flag.String("traffic", "", "be one end of a traffic, and nothing else: what the section quarantine starts")
 	flag.Parse()
-	if *flood != 0 {
-		fmt.Fprintln(os.Stderr, "bench:", floodFrom(*flood, *to))
+	if *traffics != "" {
+		fmt.Fprintln(os.Stderr, "bench:", traffic(*traffics))
 		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

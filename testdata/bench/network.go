@@ -23,8 +23,9 @@ type network struct {
 
 // node is one namespace and its address.
 type node struct {
-	ns *netns.NS
-	ip netip.Addr
+	ns   *netns.NS
+	ip   netip.Addr
+	link string // the host's side
 }
 
 func (b *bench) newNetwork() (*network, error) {
@@ -55,6 +56,7 @@ func (n *network) join(ns *netns.NS) (*node, error) {
 	if err := netlink.LinkAdd(pair); err != nil {
 		return nil, fmt.Errorf("making a link: %w", err)
 	}
+	k.link = attrs.Name
 	n.nodes = append(n.nodes, k)
 	if err := netlink.LinkSetUp(pair); err != nil {
 		return nil, err

