@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	slicesOf    = 300
-	sliceLength = 80 * time.Millisecond
+	slicesOf    = 60
+	sliceLength = time.Second
+	settle      = 500 * time.Millisecond // after a process of amber has ended
 )
 
 // others is what two other namespaces get through, by turns without and under
@@ -92,12 +93,13 @@ func middle(list []float64) (mean, twice float64) {
 	return mean, 2 * math.Sqrt(sum) / float64(len(sorted))
 }
 
-// rate is what a node receives over a short time, in MB/s. What amber has just
-// written is left to reach the disk before: it is not the quarantine that costs
-// that.
+// rate is what a node receives over a second, in MB/s. What amber has just
+// written is left to reach the disk before, and its memory to be freed: it is
+// not the quarantine that costs that, and isolating costs more of it than
+// releasing.
 func (k *node) rate() float64 {
 	unix.Sync()
-	time.Sleep(sliceLength)
+	time.Sleep(settle)
 	before, begun := k.received(), time.Now()
 	time.Sleep(sliceLength)
 	return float64(k.received()-before) / 1e6 / time.Since(begun).Seconds()
