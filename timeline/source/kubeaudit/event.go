@@ -165,6 +165,7 @@ func (p *parser) what() {
 	case len(a.requestObject) > 0 && isWorkload(a.ref.resource) && isWrite(a.verb) && isSpec(a.ref.sub):
 		p.pod()
 	}
+	p.placed()
 }
 
 func isSpec(sub []byte) bool { return len(sub) == 0 || string(sub) == "ephemeralcontainers" }

@@ -11,6 +11,7 @@ import (
 // parser makes a row of a record.
 type parser struct {
 	outer, inner, object jsonscan.Scanner
+	body                 jsonscan.Scanner // of what was made, by placed
 	a                    audit
 	e                    timeline.Event
 	text                 scratch.Text
