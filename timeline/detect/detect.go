@@ -172,7 +172,21 @@ type Correlation struct {
 	Percent  float64  // of value_percentile
 	Op       string   // gt, gte, lt, lte, eq, neq
 	Value    float64
-	Generate bool // the rules that it refers to give findings of their own too
+	Also     []Bound // of a range ("gt: 100, lte: 200") what holds besides; mostly none
+	Generate bool    // the rules that it refers to give findings of their own too
+}
+
+// Bound is a comparison of a correlation's number.
+type Bound struct {
+	Op    string
+	Value float64
+}
+
+// FieldReader is the further power of a Matcher whose rules have names of their
+// own for fields: it appends the values of a field that a Correlation groups by,
+// counts or compares, as the rule itself would have read it.
+type FieldReader interface {
+	Field(dst []Value, v View, name string) []Value
 }
 
 // Finding is what a rule found.
