@@ -42,7 +42,7 @@ func Source() string {
 }
 
 // Fetch gets what is not cached yet: "containerd1", "containerd2", "docker",
-// "bash", "kubernetes", "etcd", "cni", "criu".
+// "bash", "kubernetes", "etcd", "cni", "criu", "auditd".
 func Fetch(what ...string) error {
 	script := os.Getenv("AMBER_TESTBED_FETCH")
 	if script == "" {

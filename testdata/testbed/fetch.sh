@@ -1,6 +1,6 @@
 #!/bin/sh
 # fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: these)
-# fetch.sh [kubernetes] [etcd] [cni] [criu]
+# fetch.sh [kubernetes] [etcd] [cni] [criu] [auditd]
 #
 # Gets real container runtimes into a cache of their own, unpacked and not
 # installed: the machine's packages, package lists and services stay as they
@@ -15,6 +15,7 @@
 #   etcd-3.4.23/bin         etcd (Debian 12)
 #   cni-1.1.1/bin           bridge, host-local, loopback and the other plugins (Debian 12)
 #   criu-4.1.1/bin          criu, which runs on the libraries beside it (Debian 13)
+#   auditd-3.0.9/bin        auditd and auditctl, whose libraries are in lib beside it (Debian 12)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -198,6 +199,19 @@ criu() {
 	settle "$work" "$name"
 }
 
+auditd() {
+	name=auditd-3.0.9
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting auditd 3.0.9"
+	new_work
+	unpack bookworm "$work" auditd libaudit1 libauparse0 libcap-ng0 libwrap0 libnsl2 libtirpc3 \
+		libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1 libcom-err2
+	mkdir "$work/bin" "$work/lib"
+	cp "$work/root/sbin/auditd" "$work/root/sbin/auditctl" "$work/bin/"
+	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
+	settle "$work" "$name"
+}
+
 # cached WHAT… succeeds where all of it is there, and needs no lock.
 cached() {
 	for what; do
@@ -210,6 +224,7 @@ cached() {
 		etcd) dir=etcd-3.4.23 ;;
 		cni) dir=cni-1.1.1 ;;
 		criu) dir=criu-4.1.1 ;;
+		auditd) dir=auditd-3.0.9 ;;
 		*) die "unknown: $what (see the head of this script)" ;;
 		esac
 		[ -d "$cache/$dir" ] || return 1
