@@ -142,7 +142,10 @@ func TestQuick(t *testing.T) {
 				err = fields.Read(test.src, f, func(v *fields.View) {
 					events++
 					for _, p := range test.paths {
-						quick := v.QuickValues(nil, string(v.Event().GetStr(timeline.EventDataset)), p)
+						quick, ok := v.Quick(nil, p)
+						if !ok || !detect.Quick(string(v.Event().GetStr(timeline.EventDataset)), p) {
+							t.Fatal(p, "is not quick")
+						}
 						slow := v.Values(nil, p)
 						if len(quick) == 0 && (len(slow) == 0 || len(slow[0].Text) == 0) {
 							continue

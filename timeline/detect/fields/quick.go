@@ -5,48 +5,62 @@ import (
 	"amber/timeline/detect"
 )
 
-// Quick tells whether a field of the record can be had from the event alone,
-// without reading the record, with the same values.
-func Quick(dataset, path string) bool { return quickColumn(dataset, path) != nil }
-
-// QuickValues are the values of a field for which Quick holds.
-func (v *View) QuickValues(dst []detect.Value, dataset, path string) []detect.Value {
-	if get := quickColumn(dataset, path); get != nil {
-		return get(v, dst)
+// Quick gives a field of the record out of the event alone, with the same values
+// but for empty ones; false where it cannot.
+func (v *View) Quick(dst []detect.Value, path string) ([]detect.Value, bool) {
+	get := quickColumn(string(v.event.GetStr(timeline.EventDataset)), path)
+	if get == nil {
+		return dst, false
 	}
-	return v.Values(dst, path)
+	return get(v, dst), true
 }
 
 func quickColumn(dataset, path string) func(*View, []detect.Value) []detect.Value {
-	switch dataset {
+	switch dataset { // detect.Quick has the same list
 	case "kubernetes.audit_logs":
 		switch path {
 		case "verb":
 			return (*View).verb
 		case "objectRef.resource":
-			return col(timeline.OrchestratorResourceType)
+			return (*View).resourceType
 		case "objectRef.subresource":
-			return func(v *View, dst []detect.Value) []detect.Value {
-				return v.Column(dst, "kubernetes.audit.objectRef.subresource")
-			}
+			return (*View).subresource
 		case "user.username":
-			return col(timeline.UserName)
+			return (*View).userName
 		}
 	case "aws.cloudtrail":
 		switch path {
 		case "eventName":
-			return col(timeline.EventAction)
+			return (*View).eventName
 		case "eventSource":
-			return col(timeline.EventProvider)
+			return (*View).eventSource
 		}
 	case "falco.alerts":
 		if path == "rule" {
-			return col(timeline.RuleName)
+			return (*View).ruleName
 		}
 	}
 	return nil
 }
 
-func col(f timeline.Field) func(*View, []detect.Value) []detect.Value {
-	return func(v *View, dst []detect.Value) []detect.Value { return v.column(dst, f) }
+func (v *View) resourceType(dst []detect.Value) []detect.Value {
+	return v.column(dst, timeline.OrchestratorResourceType)
 }
+
+func (v *View) subresource(dst []detect.Value) []detect.Value {
+	return v.Column(dst, "kubernetes.audit.objectRef.subresource")
+}
+
+func (v *View) userName(dst []detect.Value) []detect.Value {
+	return v.column(dst, timeline.UserName)
+}
+
+func (v *View) eventName(dst []detect.Value) []detect.Value {
+	return v.column(dst, timeline.EventAction)
+}
+
+func (v *View) eventSource(dst []detect.Value) []detect.Value {
+	return v.column(dst, timeline.EventProvider)
+}
+
+func (v *View) ruleName(dst []detect.Value) []detect.Value { return v.column(dst, timeline.RuleName) }

@@ -1,0 +1,174 @@
+package detect
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// index is the rules of one dataset by the values that they require. Each stands
+// under the field of its requirements that tells most events apart and costs
+// least to read; the others of little cost are checked before the rule is asked.
+type index struct {
+	always []int32 // rules without requirements
+	keys   []int   // of fields, under which rules stand
+	fields []indexField
+	checks map[int32][]check
+}
+
+type indexField struct {
+	name   string
+	column bool
+	quick  bool // it is had without reading the record
+	rules  map[uint64][]int32
+	all    []int32
+}
+
+// check is a further requirement: one of these hashes.
+type check struct {
+	field  int
+	hashes []uint64
+}
+
+func (c check) has(h uint64) bool {
+	_, ok := slices.BinarySearch(c.hashes, h)
+	return ok
+}
+
+// quickView is the further power of a View to give fields of a record without
+// reading it: those for which Quick holds.
+type quickView interface {
+	Quick(dst []Value, path string) ([]Value, bool)
+}
+
+// quickNames are the fields of records that quickViews have, by dataset.
+var quickNames = map[string][]string{
+	"kubernetes.audit_logs": {"verb", "objectRef.resource", "objectRef.subresource", "user.username"},
+	"aws.cloudtrail":        {"eventName", "eventSource"},
+	"falco.alerts":          {"rule"},
+}
+
+// Quick tells whether a field of a dataset's records can be had without reading
+// them.
+func Quick(dataset, path string) bool { return slices.Contains(quickNames[dataset], path) }
+
+func (f *indexField) read(dst []Value, v View) []Value {
+	if f.column {
+		return v.Column(dst, f.name)
+	}
+	if f.quick {
+		if q, ok := v.(quickView); ok {
+			if dst, ok = q.Quick(dst, f.name); ok {
+				return dst
+			}
+		}
+	}
+	return v.Values(dst, f.name)
+}
+
+// fieldKey names a field of an index while it is made.
+type fieldKey struct {
+	name   string
+	column bool
+}
+
+// newIndex is of the rules of one dataset.
+func newIndex(s *Set, dataset string, rules []int32) *index {
+	x := &index{checks: map[int32][]check{}}
+	numbers := map[fieldKey]int{}
+	usable := map[int32][]check{}
+	distinct := map[int]map[uint64]bool{}
+	for _, rule := range rules {
+		for _, req := range s.Matchers[rule].Requires() {
+			hashes, ok := hashesOf(req.Values)
+			if !ok {
+				continue
+			}
+			at := x.field(numbers, dataset, fieldKey{req.Field, req.Column})
+			usable[rule] = append(usable[rule], check{at, hashes})
+			if distinct[at] == nil {
+				distinct[at] = map[uint64]bool{}
+			}
+			for _, h := range hashes {
+				distinct[at][h] = true
+			}
+		}
+	}
+	for _, rule := range rules {
+		x.place(rule, usable[rule], distinct)
+	}
+	x.keys = slices.DeleteFunc(slices.Sorted(maps.Values(numbers)), func(at int) bool { return len(x.fields[at].all) == 0 })
+	return x
+}
+
+func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int {
+	at, ok := numbers[k]
+	if !ok {
+		at = len(x.fields)
+		numbers[k] = at
+		x.fields = append(x.fields, indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]int32{}})
+	}
+	return at
+}
+
+// place puts a rule under the best of its requirements: one that costs little,
+// then of the field with the most values among all rules, then with the fewest
+// values of its own.
+func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bool) {
+	if len(usable) == 0 {
+		x.always = append(x.always, rule)
+		return
+	}
+	best := slices.MinFunc(usable, func(a, b check) int {
+		return cmp.Or(x.cost(a.field)-x.cost(b.field), len(distinct[b.field])-len(distinct[a.field]), len(a.hashes)-len(b.hashes), a.field-b.field)
+	})
+	f := &x.fields[best.field]
+	f.all = append(f.all, rule)
+	for _, h := range best.hashes {
+		f.rules[h] = append(f.rules[h], rule)
+	}
+	for _, c := range usable {
+		if x.cost(c.field) == 0 && c.field != best.field {
+			x.checks[rule] = append(x.checks[rule], c)
+		}
+	}
+}
+
+func (x *index) cost(at int) int {
+	if f := &x.fields[at]; f.column || f.quick {
+		return 0
+	}
+	return 1
+}
+
+// hashesOf are those of a requirement's values, sorted. One that is empty is no
+// use, for what an absent field has is not said; nor is one that may be equal to
+// another text but for its case.
+func hashesOf(values []string) (hashes []uint64, ok bool) {
+	for _, v := range values {
+		h, ok := fold([]byte(v))
+		if !ok || v == "" {
+			return nil, false
+		}
+		hashes = append(hashes, h)
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes), len(hashes) > 0
+}
+
+// fold hashes ASCII text without regard to case (FNV-1a). False is any other
+// text: beyond ASCII, letters of different length are equal but for their case,
+// one of them to an ASCII letter.
+func fold(b []byte) (uint64, bool) {
+	h := uint64(14695981039346656037)
+	for _, c := range b {
+		if c >= 0x80 {
+			return 0, false
+		}
+		if c-'A' < 26 {
+			c += 'a' - 'A'
+		}
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h, true
+}
