@@ -46,6 +46,10 @@ type Step struct {
 	What   string          `json:"what"`           // one sentence: what it changes
 	Undo   string          `json:"undo,omitempty"` // one sentence: how it is undone; empty where it changes nothing
 	Before json.RawMessage `json:"before,omitempty"`
+	// Volatile is a change that lives in the kernel's memory alone: whatever
+	// loses a journal that is not on the disk yet takes the change back too. The
+	// step need not wait for the disk.
+	Volatile bool `json:"volatile,omitempty"`
 }
 
 // Outcome is what became of a step, or of its undoing. A step may fail and
@@ -104,8 +108,9 @@ func (c Check) Failed() bool { return !c.OK && !c.Empty }
 // goroutines at once.
 //
 // Intend must be called before a step is taken; when it returns without an
-// error its steps are on the disk, and otherwise they must not be taken. Done
-// records what became of one.
+// error its steps are on the disk, or written and on their way there where they
+// are Volatile, and otherwise they must not be taken. Done records what became
+// of one; when it returns, the step is on the disk too.
 type Recorder interface {
 	Intend(steps ...Step) error
 	Done(o Outcome) error

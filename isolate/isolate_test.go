@@ -366,6 +366,42 @@ func TestWriteAhead(t *testing.T) {
 	}
 }
 
+// A volatile step is written before it is taken, and whatever comes after it
+// waits for the disk and says so when that fails.
+func TestVolatile(t *testing.T) {
+	dir, _ := setup(t)
+	j, err := Begin(dir, Plan{Method: "fence", Target: "x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := steps("a")
+	list[0].Volatile = true
+	if err := j.Intend(list...); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := LoadFile(j.Path()); err != nil || len(e.Receipt.Steps) != 1 {
+		t.Errorf("%+v %v", e, err)
+	}
+	if j.flushed == nil {
+		t.Fatal("no flush is under way")
+	}
+	failed := errors.New("the disk does not take it")
+	flushed := j.flushed
+	j.flushed = func() error { return errors.Join(flushed(), failed) }
+	if err := j.Done(Outcome{ID: list[0].ID}); !errors.Is(err, failed) {
+		t.Errorf("the outcome is recorded with %v", err)
+	}
+	if e, err := LoadFile(j.Path()); err != nil || len(e.Receipt.Outcomes) != 1 {
+		t.Errorf("%+v %v", e, err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := j.Close(); err == nil {
+		t.Error("closed twice")
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	plan, _ := json.Marshal(line{Type: linePlan, Plan: &Plan{Method: "m"}})
 	step, _ := json.Marshal(line{Type: lineStep, Step: &steps("a")[0]})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +66,7 @@ type Journal struct {
 	f       *durable.File
 	pending *durable.Batch // what must reach the disk with the first step; nil from then on
 	judge   func() error   // whether steps may be taken at all; nil where that is known
+	flushed func() error   // waits for a flush that goes on beside a volatile step
 }
 
 // Begin starts a new journal in caseDir. The plan is on the disk no later than
@@ -129,13 +131,20 @@ func reopen(path string) (*Journal, error) {
 // Path is the journal's file.
 func (j *Journal) Path() string { return j.f.File.Name() }
 
-// Intend puts steps on the disk before they are taken.
+// Intend puts steps on the disk before they are taken. Where all of them are
+// Volatile the disk is told and not waited for before the next line: a process
+// that dies loses nothing of what it wrote, and what else could lose it undoes
+// the step.
 func (j *Journal) Intend(steps ...Step) error {
 	lines := make([]line, len(steps))
 	for i := range steps {
 		lines[i] = line{Type: lineStep, Step: &steps[i]}
 	}
-	if err := j.append(lines...); err != nil || j.judge == nil {
+	put := j.append
+	if !slices.ContainsFunc(steps, func(s Step) bool { return !s.Volatile }) {
+		put = j.appendSoon
+	}
+	if err := put(lines...); err != nil || j.judge == nil {
 		return err
 	}
 	refused := j.judge()
@@ -155,17 +164,40 @@ func (j *Journal) Done(o Outcome) error { return j.append(line{Type: lineOutcome
 func (j *Journal) Finish(r Receipt) error { return j.append(line{Type: lineFinish, Receipt: &r}) }
 
 // Close closes the file.
-func (j *Journal) Close() error { return j.f.Close() }
+func (j *Journal) Close() error { return errors.Join(j.settled(), j.f.Close()) }
 
 // append writes lines in one go and syncs them, and what is pending.
 func (j *Journal) append(lines ...line) error {
+	earlier := j.settled()
 	if err := j.write(lines...); err != nil {
-		return err
+		return errors.Join(earlier, err)
 	}
-	if err := j.sync(); err != nil {
-		return fmt.Errorf("syncing %s: %w", j.Path(), err)
+	return errors.Join(earlier, j.sync())
+}
+
+// appendSoon is append that leaves the flush to go on beside what comes next.
+func (j *Journal) appendSoon(lines ...line) error {
+	earlier := j.settled()
+	if err := j.write(lines...); err != nil {
+		return errors.Join(earlier, err)
 	}
-	return nil
+	wait := durable.Beside(j.sync)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flushed = wait
+	return earlier
+}
+
+// settled waits for the flush that goes on, and says once what became of it.
+func (j *Journal) settled() error {
+	j.mu.Lock()
+	wait := j.flushed
+	j.flushed = nil
+	j.mu.Unlock()
+	if wait == nil {
+		return nil
+	}
+	return wait()
 }
 
 func (j *Journal) sync() error {
@@ -173,7 +205,10 @@ func (j *Journal) sync() error {
 	defer j.mu.Unlock()
 	first := j.pending
 	j.pending = nil
-	return errors.Join(first.File(j.f), first.Sync())
+	if err := errors.Join(first.File(j.f), first.Sync()); err != nil {
+		return fmt.Errorf("syncing %s: %w", j.Path(), err)
+	}
+	return nil
 }
 
 func (j *Journal) write(lines ...line) error {

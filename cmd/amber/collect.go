@@ -27,7 +27,8 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 	if c.Bool("via-node") {
 		return viaVerb(c, asJSON)
 	}
-	r, err := begin(c, asJSON, func(*response) error { return nil })
+	nothing := func(*response) error { return nil }
+	r, err := begin(c, asJSON, nothing, nothing)
 	if err != nil || c.Bool("plan") {
 		return err
 	}

@@ -52,6 +52,7 @@ type response struct {
 	// opening opens the case, or waits until it is; created is set where it
 	// did not exist.
 	opening func() error
+	forget  func()
 	created bool
 	// unsynced is what of the case is not on the disk yet: it gets there
 	// together with the journal, before the first step.
@@ -67,16 +68,17 @@ type response struct {
 	out    io.Writer // where the result goes
 }
 
-// meanwhile opens the case while the plan is made, where nobody is asked in
-// between; without one to freeze, forget takes back a new one.
-func (r *response) meanwhile() (forget func()) {
+// meanwhile opens the case while the target is looked up and the plan is made,
+// where nobody is asked in between; where that fails, forget takes back a new
+// one.
+func (r *response) meanwhile() {
 	if !r.c.Bool("yes") || r.c.Bool("plan") {
-		return func() {}
+		return
 	}
 	opened := make(chan error, 1)
 	go func() { opened <- r.openCase() }()
 	r.opening = sync.OnceValue(func() error { return <-opened })
-	return func() {
+	r.forget = func() {
 		if r.opening() == nil && r.created {
 			_ = r.cs.Abandon()
 		}
@@ -94,15 +96,13 @@ func newResponse(c *cli.Context, asJSON bool) (*response, error) {
 		if err := r.options(); err != nil {
 			return err
 		}
+		r.meanwhile()
+		return nil
+	}, func(r *response) error {
 		if err := r.fromAfar(); err != nil {
 			return err
 		}
-		forget := r.meanwhile()
-		err := r.planFreeze()
-		if err != nil {
-			forget()
-		}
-		return err
+		return r.planFreeze()
 	})
 }
 
@@ -138,31 +138,38 @@ func (r *response) fromAfar() error {
 	return nil
 }
 
-// begin finds the target and lets plan look at it; nothing is touched. With
-// --plan it prints what would be done, and that is all.
-func begin(c *cli.Context, asJSON bool, plan func(*response) error) (*response, error) {
+// begin finds the target and lets plan look at it; prepare is what can be done
+// before. Nothing is touched. With --plan it prints what would be done, and
+// that is all.
+func begin(c *cli.Context, asJSON bool, prepare, plan func(*response) error) (*response, error) {
 	t, err := container.ParseTarget(c.Args().First())
 	if err != nil {
 		return nil, usageError{err}
 	}
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
-	r.opening = r.openCase
+	r.opening, r.forget = r.openCase, func() {}
 	if node != nil {
 		r.pod.docs, r.pod.misses = node.Docs, node.Misses
 	}
+	if err := prepare(r); err != nil {
+		return nil, err
+	}
 	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
+		r.forget()
 		return nil, err
 	}
-	if r.method, err = r.rts.freezeMethod(c); err != nil {
-		r.close()
-		return nil, err
+	if r.method, err = r.rts.freezeMethod(c); err == nil {
+		go r.method.Prepare()
+		err = r.find(t)
 	}
-	go r.method.Prepare()
-	if err = r.find(t); err == nil {
+	if err == nil {
 		err = plan(r)
 	}
 	if err == nil && c.Bool("plan") {
 		err = r.printPlan(asJSON)
+	}
+	if err != nil {
+		r.forget()
 	}
 	if err != nil || c.Bool("plan") {
 		r.close()

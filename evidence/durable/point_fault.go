@@ -33,6 +33,12 @@ func Point(name string) {
 	}
 }
 
+// Beside runs f at once.
+func Beside(f func() error) (wait func() error) {
+	err := f()
+	return func() error { return err }
+}
+
 func atoi(s string) int { n, _ := strconv.Atoi(s); return n }
 
 func create(path string) *os.File {

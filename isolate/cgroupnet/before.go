@@ -149,7 +149,7 @@ func programName(caseID, ref string, made time.Time, d Direction) string {
 
 // step words what is to be done.
 func (b before) step(id int) isolate.Step {
-	s := isolate.Step{ID: id, Action: actionAttach, Object: b.container().Ref()}
+	s := isolate.Step{ID: id, Action: actionAttach, Object: b.container().Ref(), Volatile: true}
 	if b.PID <= 0 {
 		s.Action, s.What = actionNone, "changes nothing: no process of it runs"
 	} else {

@@ -119,7 +119,7 @@ func (m *Method) look(t isolate.Target) (isolate.Plan, error) {
 
 // step words what is to be done to a container.
 func (b before) step(id int) isolate.Step {
-	s := isolate.Step{ID: id, Action: b.action(), Object: b.container().Ref()}
+	s := isolate.Step{ID: id, Action: b.action(), Object: b.container().Ref(), Volatile: true}
 	switch s.Action {
 	case actionPause:
 		s.What = "has the runtime pause every process of the container"

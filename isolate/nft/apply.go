@@ -169,7 +169,7 @@ func (a *application) note(b before, sock socket, gen uint32) error {
 		n.Err = err.Error()
 	}
 	n.Exact = err == nil && now == gen+1 // the one transaction since was ours
-	s := isolate.Step{ID: a.next, Action: actionNote, Object: b.object()}
+	s := isolate.Step{ID: a.next, Action: actionNote, Object: b.object(), Volatile: true}
 	s.What = "changes nothing: notes a digest of all other tables, by which the release shows that they are as they were"
 	s.Before, _ = json.Marshal(n) // strings and numbers
 	if err := a.intend(s); err != nil {

@@ -99,7 +99,7 @@ func tableName(caseID string, space uint64, homes []home) string {
 
 // step words what is to be done to one namespace.
 func (b before) step(id int) isolate.Step {
-	s := isolate.Step{ID: id, Action: actionDrop, Object: b.object()}
+	s := isolate.Step{ID: id, Action: actionDrop, Object: b.object(), Volatile: true}
 	var devices []string
 	for _, l := range b.Links {
 		devices = append(devices, l.Device)
