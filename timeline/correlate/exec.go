@@ -1,0 +1,300 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"amber/timeline"
+)
+
+// request is an exec, attach or port-forward that the API server let through.
+type request struct {
+	self, pod       int32
+	action          string
+	container       string // its name, "" where the pod has but one
+	command         string // in its normal form
+	ports           string
+	at              int64
+	row             timeline.RowID
+	time            timeline.Time
+	rival           bool // another request fits the same process as well
+	best            int32
+	score, distance int64
+}
+
+// The time in which what a request started is looked for: clocks differ a
+// little, and a runtime takes its time.
+const (
+	startsBefore = int64(1e6)
+	startsWithin = int64(5e6)
+)
+
+// What speaks for a process being what a request started, by bits.
+const (
+	sameContainer = 1 << iota
+	sameName      // the container has the name that the request gives
+	sameCommand
+	cameIn // its parent is outside of the container
+)
+
+// settleRequests finds what exec, attach and port-forward requests led to.
+func (b *builder) settleRequests() {
+	f := newFinder(b)
+	for i := range b.requests {
+		q := &b.requests[i]
+		switch q.action {
+		case "exec":
+			f.exec(q)
+		case "attach":
+			b.attached(f, q)
+		case "port-forward":
+			b.forwarded(f, q)
+		}
+	}
+	f.rivals()
+	for i := range b.requests {
+		if q := &b.requests[i]; q.action == "exec" {
+			b.startedBy(f, q)
+		}
+	}
+}
+
+// finder looks processes up by container and by start.
+type finder struct {
+	b           *builder
+	byContainer map[int32][]int32 // in the order of their start
+	byStart     []int32
+	podsOf      map[int32][]int32 // pod → containers, as interned names
+	labels      map[int32]string  // of containers
+	claims      map[int32][]*request
+}
+
+func newFinder(b *builder) *finder {
+	f := &finder{b: b, byContainer: map[int32][]int32{}, podsOf: map[int32][]int32{}, labels: map[int32]string{}, claims: map[int32][]*request{}}
+	if len(b.requests) == 0 {
+		return f
+	}
+	t := &b.procs
+	for i := range t.all {
+		f.byStart = append(f.byStart, int32(i))
+	}
+	slices.SortFunc(f.byStart, func(x, y int32) int {
+		a, c := &t.all[x], &t.all[y]
+		return cmp.Or(cmp.Compare(a.start, c.start), cmp.Compare(a.host, c.host), cmp.Compare(a.pid, c.pid), slices.Compare(a.row[:], c.row[:]))
+	})
+	for _, i := range f.byStart {
+		if c := t.all[i].container; c != 0 {
+			f.byContainer[c] = append(f.byContainer[c], i)
+		}
+	}
+	for i := range b.g.Links {
+		if l := &b.g.Links[i]; l.Kind == InPod {
+			c := b.g.names.id(b.g.Entities[l.From].Name)
+			f.podsOf[int32(l.To)] = append(f.podsOf[int32(l.To)], c)
+			f.labels[c] = b.g.Entities[l.From].Label
+		}
+	}
+	for _, list := range f.podsOf {
+		slices.SortFunc(list, func(x, y int32) int { return strings.Compare(b.g.names.text(x), b.g.names.text(y)) })
+	}
+	return f
+}
+
+// window is the processes that started in time.
+func (f *finder) window(list []int32, q *request) []int32 {
+	all := f.b.procs.all
+	at := func(i int32, t int64) int { return cmp.Compare(all[i].start, t) }
+	from, _ := slices.BinarySearchFunc(list, q.at-startsBefore, at)
+	to, _ := slices.BinarySearchFunc(list, q.at+startsWithin, at)
+	return list[from:to]
+}
+
+// maxWindow bounds how many processes one request is compared with.
+const maxWindow = 10_000
+
+// exec finds the process that fits best: in the pod's containers, or where none
+// is known of them among all that started then.
+func (f *finder) exec(q *request) {
+	q.best = none
+	lists := [][]int32{f.byStart}
+	if containers := f.podsOf[q.pod]; len(containers) > 0 {
+		lists = lists[:0]
+		for _, c := range containers {
+			lists = append(lists, f.byContainer[c])
+		}
+	}
+	for _, list := range lists {
+		window := f.window(list, q)
+		if len(window) > maxWindow {
+			f.b.lost["processes that started near a request"] += int64(len(window) - maxWindow)
+			window = window[:maxWindow]
+		}
+		for _, i := range window {
+			f.weigh(q, i)
+		}
+	}
+	if q.best != none {
+		f.claims[q.best] = append(f.claims[q.best], q)
+	}
+}
+
+// weigh takes a process where it fits better than the best before it.
+func (f *finder) weigh(q *request, i int32) {
+	score := f.score(q, i)
+	if score&sameCommand == 0 && (score&sameContainer == 0 || score&cameIn == 0 || q.command != "" && f.b.procs.all[i].cmd != 0) {
+		return
+	}
+	distance := f.b.procs.all[i].start - q.at
+	if distance < 0 {
+		distance = -distance
+	}
+	if q.best == none || score > q.score || score == q.score && distance < q.distance {
+		q.best, q.score, q.distance = i, score, distance
+	}
+}
+
+func (f *finder) score(q *request, i int32) int64 {
+	t := &f.b.procs
+	p := &t.all[i]
+	var score int64
+	if p.container != 0 && slices.Contains(f.podsOf[q.pod], p.container) {
+		score |= sameContainer
+		if q.container != "" && f.labels[p.container] == q.container {
+			score |= sameName
+		}
+	}
+	if q.command != "" && sameWords(q.command, normal(t.names.text(p.cmd))) {
+		score |= sameCommand
+	}
+	if p.parent == none || t.all[p.parent].container != p.container {
+		score |= cameIn
+	}
+	return score
+}
+
+// rivals marks the requests of which another fits the same process, and leaves
+// it to the nearest.
+func (f *finder) rivals() {
+	for _, claims := range f.claims {
+		if len(claims) < 2 {
+			continue
+		}
+		slices.SortFunc(claims, func(x, y *request) int {
+			return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.distance, y.distance), slices.Compare(x.row[:], y.row[:]))
+		})
+		for i, q := range claims {
+			q.rival = true
+			if i > 0 {
+				q.best = none
+			}
+		}
+	}
+}
+
+// startedBy writes down what an exec started, and how sure that is.
+func (b *builder) startedBy(f *finder, q *request) {
+	if q.best == none {
+		return
+	}
+	p := &b.procs.all[q.best]
+	var agree []string
+	for _, a := range []struct {
+		bit  int64
+		text string
+	}{
+		{sameContainer, "it ran in a container of the pod"},
+		{sameName, "the container has the name that was asked for"},
+		{sameCommand, "its command is the one that was asked for"},
+		{cameIn, "nothing in the container started it"},
+	} {
+		if q.score&a.bit != 0 {
+			agree = append(agree, a.text)
+		}
+	}
+	agree = append(agree, fmt.Sprintf("it started %s s from the request", seconds(p.start-q.at)))
+	sure := Possible
+	switch {
+	case q.rival && q.score&(sameContainer|sameCommand) == sameContainer|sameCommand:
+		sure = Likely
+	case q.rival:
+	case q.score&(sameContainer|sameCommand|cameIn) == sameContainer|sameCommand|cameIn && !p.inherited:
+		sure = Certain
+	case q.score&sameCommand != 0, q.score&(sameContainer|cameIn) == sameContainer|cameIn:
+		sure = Likely
+	}
+	if q.rival {
+		agree = append(agree, "but another request fits it as well")
+	}
+	if q.score&sameCommand == 0 && q.command != "" {
+		agree = append(agree, "but its command was not recorded")
+	}
+	if l := b.linkRow(Started, q.self, b.processEntity(q.best), sure, strings.Join(agree, "; "), q.time, q.row); l != nil {
+		l.show(p.row)
+	}
+}
+
+func seconds(micros int64) string {
+	return strconv.FormatFloat(float64(micros)/1e6, 'f', 2, 64)
+}
+
+// attached takes the first process of the container for what was attached to.
+func (b *builder) attached(f *finder, q *request) {
+	for _, c := range f.podsOf[q.pod] {
+		if q.container != "" && f.labels[c] != "" && f.labels[c] != q.container {
+			continue
+		}
+		for _, i := range f.byContainer[c] {
+			p := &b.procs.all[i]
+			if p.start <= q.at && (p.parent == none || b.procs.all[p.parent].container != c) {
+				if l := b.linkRow(AttachedTo, q.self, b.processEntity(i), Possible, "it is the first known process of the container, and one is attached to the first", q.time, q.row); l != nil {
+					l.show(p.row)
+				}
+				break
+			}
+		}
+	}
+}
+
+// forwarded takes what listens on the port in the pod for what was reached.
+func (b *builder) forwarded(f *finder, q *request) {
+	wanted := strings.FieldsFunc(q.ports, func(r rune) bool { return r < '0' || r > '9' })
+	for _, p := range b.ports {
+		proc := &b.procs.all[p.proc]
+		if !slices.Contains(wanted, strconv.FormatInt(p.port, 10)) || !slices.Contains(f.podsOf[q.pod], cmp.Or(p.container, proc.container)) {
+			continue
+		}
+		if l := b.linkRow(Forwarded, q.self, b.processEntity(p.proc), Likely, "it listens on port "+strconv.FormatInt(p.port, 10)+" in the pod", q.time, q.row); l != nil {
+			l.show(p.row)
+		}
+	}
+}
+
+// normal is a command without what the sources write differently: quotes,
+// escapes and runs of blanks.
+func normal(command string) string {
+	command = strings.Map(func(r rune) rune {
+		switch r {
+		case '\'', '"', '\\':
+			return -1
+		}
+		return r
+	}, command)
+	return strings.Join(strings.Fields(command), " ")
+}
+
+// sameWords compares commands in their normal form; of the first words the last
+// parts of their paths. Where one was cut short the beginning has to agree.
+func sameWords(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	first, rest, _ := strings.Cut(a, " ")
+	other, more, _ := strings.Cut(b, " ")
+	if baseName(first) != baseName(other) {
+		return false
+	}
+	return rest == more || min(len(a), len(b)) >= maxText-64 && (strings.HasPrefix(rest, more) || strings.HasPrefix(more, rest))
+}
