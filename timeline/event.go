@@ -1,6 +1,9 @@
 package timeline
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // Time is an instant: microseconds since 1970 UTC, and the nanoseconds left
 // over (0 to 999). Years 1 to 9999 fit.
@@ -56,11 +59,6 @@ type Extra struct {
 
 // Reset empties an event for the next record. Buffers are kept.
 func (e *Event) Reset() {
-	for i := range NumFields {
-		if e.Has(i) && fields[i].Kind == Keywords {
-			e.lists[i] = e.lists[i][:0]
-		}
-	}
 	e.Time, e.End, e.Start = NoTime, NoTime, NoTime
 	e.Sub, e.ID, e.Part, e.Raw = 0, nil, 0, e.Raw[:0]
 	e.has = [len(e.has)]uint64{}
@@ -69,6 +67,20 @@ func (e *Event) Reset() {
 
 // Has reports whether a field is set.
 func (e *Event) Has(f Field) bool { return e.has[f/64]&(1<<(f%64)) != 0 }
+
+// Next is the first field from f on that is set, NumFields behind the last.
+func (e *Event) Next(f Field) Field {
+	for w := int(f / 64); w < len(e.has); w++ {
+		set := e.has[w]
+		if w == int(f/64) {
+			set &= ^uint64(0) << (f % 64)
+		}
+		if set != 0 {
+			return Field(64*w + bits.TrailingZeros64(set))
+		}
+	}
+	return NumFields
+}
 
 // Str sets a keyword or text field; an empty value leaves it absent.
 func (e *Event) Str(f Field, v []byte) {

@@ -9,7 +9,8 @@ import (
 // words are texts, numbered from 1.
 type words struct {
 	data []byte
-	ends []uint32 // each is behind its length of four bytes and its bytes
+	ends []uint32 // each is behind what is before its bytes, and its bytes
+	head uint32   // bytes before a text: four for its length, or none
 	nums []int64  // of a column of integers instead
 }
 
@@ -22,7 +23,7 @@ func (w *words) text(k uint32) []byte {
 	if k > 1 {
 		start = w.ends[k-2]
 	}
-	return w.data[start+4 : w.ends[k-1]]
+	return w.data[start+w.head : w.ends[k-1]]
 }
 
 // readWords finds n values in PLAIN.
@@ -30,7 +31,7 @@ func readWords(data []byte, n int) (*words, error) {
 	if n > len(data)/4 {
 		return nil, corrupt("%d values in %d bytes", n, len(data))
 	}
-	w := &words{data: data, ends: make([]uint32, n)}
+	w := &words{data: data, ends: make([]uint32, n), head: 4}
 	at := uint64(0)
 	for i := range w.ends {
 		if at+4 > uint64(len(data)) {
@@ -40,6 +41,25 @@ func readWords(data []byte, n int) (*words, error) {
 		if at > uint64(len(data)) {
 			return nil, corrupt("a value that is longer than its page")
 		}
+		w.ends[i] = uint32(at)
+	}
+	return w, nil
+}
+
+// readLengths finds n values in DELTA_LENGTH_BYTE_ARRAY.
+func readLengths(page []byte, n int) (*words, error) {
+	lengths := make([]int64, n)
+	data, err := cutDelta(page, lengths)
+	if err != nil {
+		return nil, err
+	}
+	w := &words{data: data, ends: make([]uint32, n)}
+	at := int64(0)
+	for i, size := range lengths {
+		if size < 0 || size > int64(len(data))-at {
+			return nil, corrupt("a value of %d bytes in a page that has %d", size, int64(len(data))-at)
+		}
+		at += size
 		w.ends[i] = uint32(at)
 	}
 	return w, nil
@@ -195,16 +215,15 @@ func (s *segment) fill(b *block, leaf int, c *chunk, body []byte, n int) (err er
 	case encDelta:
 		b.local, b.words = true, &words{nums: make([]int64, n)}
 		return readDelta(body, b.words.nums)
-	case encPlain:
-		b.local = true
-		if leaf == leafRowID {
-			if len(body) != n*len(timeline.RowID{}) {
-				return corrupt("%d row ids in %d bytes", n, len(body))
-			}
-			b.words = &words{data: body}
-			return nil
+	case encPlain: // the row ids alone
+		if b.local = true; len(body) != n*len(timeline.RowID{}) {
+			return corrupt("%d row ids in %d bytes", n, len(body))
 		}
-		b.words, err = readWords(body, n)
+		b.words = &words{data: body}
+		return nil
+	case encLengths:
+		b.local = true
+		b.words, err = readLengths(body, n)
 		return err
 	}
 	return corrupt("the encoding %d", c.enc)

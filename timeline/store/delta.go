@@ -83,22 +83,28 @@ func pack64(dst []byte, vals []uint64, w int) []byte {
 
 // readDelta decodes len(out) integers; the page may not say another number.
 func readDelta(src []byte, out []int64) error {
+	_, err := cutDelta(src, out)
+	return err
+}
+
+// cutDelta is readDelta, and gives what is behind the integers.
+func cutDelta(src []byte, out []int64) ([]byte, error) {
 	r := varints{src: src}
 	block, minis, count := r.uvarint(), r.uvarint(), r.uvarint()
 	first := r.varint()
 	if r.bad || block != deltaBlock || minis != deltaMinis || count != uint64(len(out)) {
-		return corrupt("a page of differences with a strange head")
+		return nil, corrupt("a page of differences with a strange head")
 	}
 	if len(out) == 0 {
-		return nil
+		return r.src, nil
 	}
 	out[0] = first
 	for i := 1; i < len(out); i += deltaBlock {
 		if !r.deltaBlock(out[i-1 : min(i+deltaBlock, len(out))]) {
-			return corrupt("a page of differences that ends too soon")
+			return nil, corrupt("a page of differences that ends too soon")
 		}
 	}
-	return nil
+	return r.src, nil
 }
 
 // deltaBlock decodes out[1:]; out[0] is the value before it.

@@ -64,6 +64,21 @@ func (d *dict) put(v []byte) uint32 {
 	return d.last
 }
 
+// find is the number of a value that is there, or 0.
+func (d *dict) find(v []byte) uint32 {
+	if len(d.table) == 0 {
+		return 0
+	}
+	h := uint32(maphash.Bytes(d.seed, v))
+	mask := uint32(len(d.table) - 1)
+	for at := h & mask; d.table[at].id != 0; at = (at + 1) & mask {
+		if s := d.table[at]; s.hash == h && bytes.Equal(v, d.value(s.id)) {
+			return s.id
+		}
+	}
+	return 0
+}
+
 func (d *dict) look(v []byte) uint32 {
 	if 2*len(d.ends) >= len(d.table) {
 		d.grow()

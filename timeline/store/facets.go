@@ -21,9 +21,14 @@ const maxValues = 1 << 21
 func (s *Store) Facets(ctx context.Context, where timeline.Expr, field string, n int, report func(timeline.Partial)) (timeline.Partial, error) {
 	t := tally{field: field, counts: map[string]int64{}, dicts: map[*words][]int64{}}
 	if f, ok := timeline.FieldByName(field); ok {
-		t.leaf, t.number = leafField+int(f), f.Kind() == timeline.Long
+		t.leaves, t.number = []int{leafField + int(f)}, f.Kind() == timeline.Long
 	} else if field == nameTime || field == nameEnd || field == nameStart || field == nameRowID || field == nameSource {
 		return timeline.Partial{}, fmt.Errorf("%s has nearly as many values as there are rows: ask for a histogram", field)
+	} else {
+		if leaf, ok := namedLeaf(field); ok {
+			t.leaves = append(t.leaves, leaf)
+		}
+		t.leaves = append(t.leaves, leafExtraValue)
 	}
 	err := s.each(ctx, where, t.add, func() {
 		if report != nil {
@@ -36,7 +41,7 @@ func (s *Store) Facets(ctx context.Context, where timeline.Expr, field string, n
 // tally counts values.
 type tally struct {
 	field  string
-	leaf   int // 0 is a field without a column
+	leaves []int // where its values are, leafExtraValue among others
 	number bool
 
 	mu     sync.Mutex
@@ -48,17 +53,24 @@ type tally struct {
 
 // add counts by number first, and then by value.
 func (t *tally) add(sc *scan, _ *answer, _ int, set *rowSet) error {
-	counts, w, err := t.count(sc, set)
+	for _, leaf := range t.leaves {
+		if err := t.addLeaf(sc, leaf, set); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows += int64(set.count())
+	return nil
+}
+
+func (t *tally) addLeaf(sc *scan, leaf int, set *rowSet) error {
+	counts, w, err := t.count(sc, leaf, set)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rows += int64(set.count())
-	leaf := t.leaf
-	if leaf == 0 {
-		leaf = leafExtraValue
-	}
 	if sc.seg.chunks[leaf].enc != encDict || w == nil {
 		t.putAll(w, counts)
 		return nil
@@ -105,11 +117,11 @@ func (t *tally) more(v string, n int64) {
 }
 
 // count counts the numbers of a block's values.
-func (t *tally) count(sc *scan, set *rowSet) ([]int64, *words, error) {
-	if t.leaf == 0 {
+func (t *tally) count(sc *scan, leaf int, set *rowSet) ([]int64, *words, error) {
+	if leaf == leafExtraValue {
 		return t.countRest(sc, set)
 	}
-	b, err := sc.block(t.leaf)
+	b, err := sc.block(leaf)
 	if err != nil || b == nil {
 		return nil, nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // The directory holds the CRC of the filter and one for every sumBlock bytes of
 // the matrix, so that a search reads and checks a few of those alone.
 const (
-	indexMagic = "AMBIDX01"
+	indexMagic = "AMBIDX02"
 	indexHead  = len(indexMagic) + 8
 	sumBlock   = 4096
 	maxIndex   = 1 << 28 // bytes of a directory or filter that are believed
@@ -152,7 +152,7 @@ func (c *chunk) fits(leaf int) bool {
 	info := infoOf(leaf)
 	field := leaf >= leafField && leaf < leafExtra
 	switch {
-	case c.fine > 0 && (info.typ != typeBytes || info.shape != optional || c.enc != encPlain):
+	case c.fine > 0 && (info.typ != typeBytes || info.shape != optional || c.enc != encLengths):
 		return false
 	case leaf == leafRowID:
 		return c.enc == encPlain && c.codec == codecNone && !c.empty
@@ -161,7 +161,7 @@ func (c *chunk) fits(leaf int) bool {
 	case c.empty:
 		return true
 	case info.typ == typeBytes:
-		return c.enc == encPlain || c.enc == encDict
+		return c.enc == encLengths || c.enc == encDict
 	}
 	return c.enc == encDelta || field && c.enc == encDict
 }

@@ -20,7 +20,8 @@ const (
 	leafRawFile
 	leafRawOffset
 	leafRawLength
-	numLeaves
+	leafNamed // the first of numNamed
+	numLeaves = leafNamed + numNamed
 )
 
 // Physical types, encodings and codecs as Parquet numbers them.
@@ -30,10 +31,11 @@ const (
 	typeBytes = 6
 	typeFixed = 7
 
-	encPlain = 0
-	encRLE   = 3
-	encDelta = 5
-	encDict  = 8
+	encPlain   = 0
+	encRLE     = 3
+	encDelta   = 5
+	encLengths = 6 // DELTA_LENGTH_BYTE_ARRAY
+	encDict    = 8
 
 	codecNone = 0
 	codecZstd = 6
@@ -100,6 +102,9 @@ func infoOf(leaf int) leafInfo {
 		return leafInfo{[]string{nameRaw, "list", "element", "offset"}, typeInt64, repeated}
 	case leafRawLength:
 		return leafInfo{[]string{nameRaw, "list", "element", "length"}, typeInt64, repeated}
+	}
+	if leaf >= leafNamed {
+		return leafInfo{[]string{named[leaf-leafNamed]}, typeBytes, optional}
 	}
 	return infoOfField(timeline.Field(leaf - leafField))
 }

@@ -103,6 +103,11 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 }
 
 func (s *segment) names(ctx context.Context, into map[string]bool) error {
+	for i, name := range named {
+		if !s.chunks[leafNamed+i].empty {
+			into[name] = true
+		}
+	}
 	if s.chunks[leafExtra].empty {
 		return nil
 	}

@@ -34,7 +34,7 @@ func (s *segment) values(f query.Field, t tester, blocks []bool) (node, error) {
 		return s.extraNode(f.Name, t, blocks)
 	case query.Any:
 		n := &valueNode{tester: t, blocks: blocks}
-		for leaf := leafField; leaf <= leafExtraValue; leaf++ {
+		for leaf := leafField; leaf < numLeaves; leaf++ {
 			if leaf != leafExtra && infoOf(leaf).typ == typeBytes && !s.chunks[leaf].empty {
 				n.leaves = append(n.leaves, leaf)
 			}
@@ -131,10 +131,12 @@ func matchWords(w *words, t tester) []bool {
 // beyond ASCII keeps it from that.
 func containing(w *words, needle []byte) (hits []bool, ok bool) {
 	folded := bytes.Clone(w.data)
-	start := uint32(0)
-	for _, end := range w.ends {
-		copy(folded[start:start+4], "\x00\x00\x00\x00")
-		start = end
+	if w.head > 0 {
+		start := uint32(0)
+		for _, end := range w.ends {
+			clear(folded[start : start+w.head])
+			start = end
+		}
 	}
 	var high byte
 	for i, b := range folded {
@@ -155,7 +157,7 @@ func containing(w *words, needle []byte) (hits []bool, ok bool) {
 		at += i
 		k, _ := slices.BinarySearch(w.ends, uint32(at)+1)
 		end := int(w.ends[k])
-		start := 4
+		start := int(w.head)
 		if k > 0 {
 			start += int(w.ends[k-1])
 		}
@@ -226,19 +228,35 @@ func (n rowIDNode) rows(sc *scan, out *rowSet) error {
 	return nil
 }
 
-// extraNode matches rows with a value under a name that has no column.
+// extraNode matches rows with a value in the map under a name.
 type extraNode struct {
 	names  valueNode // which names it is
 	values valueNode
 }
 
+// extraNode looks for a field without a column of an event's own: in its named
+// column, and in the map.
 func (s *segment) extraNode(name string, t tester, blocks []bool) (node, error) {
-	if s.chunks[leafExtra].empty {
-		return nothing{}, nil
+	var either orNode
+	if leaf, ok := namedLeaf(name); ok && !s.chunks[leaf].empty {
+		if _, all := t.(anyValue); all {
+			either = append(either, existsNode{leaf})
+		} else {
+			either = append(either, &valueNode{tester: t, blocks: blocks, leaves: []int{leaf}})
+		}
 	}
-	n := &extraNode{values: valueNode{tester: t, blocks: blocks}}
-	n.names.tester = nameTester(name)
-	return n, nil
+	if !s.chunks[leafExtra].empty {
+		n := &extraNode{values: valueNode{tester: t, blocks: blocks}}
+		n.names.tester = nameTester(name)
+		either = append(either, n)
+	}
+	switch len(either) {
+	case 0:
+		return nothing{}, nil
+	case 1:
+		return either[0], nil
+	}
+	return either, nil
 }
 
 type nameTester string

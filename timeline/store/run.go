@@ -34,8 +34,10 @@ type columns struct {
 	folded []int64 // a missing tail is 0
 
 	fields [timeline.NumFields]column
+	named  [numNamed]column
+	names  names
 	keys   dict
-	values dict
+	values dict // of the names that are too many for one each
 	extra  []pair
 	extras []uint32 // where each row's extra ends
 	raw    []rawRange
@@ -53,8 +55,9 @@ type column struct {
 	rows  []uint32
 }
 
-// pair is one entry of the map of the rest.
-type pair struct{ key, value uint32 }
+// pair is one entry of the map of the rest: the number of its key, and of its
+// value in the dictionary that the name has, 0 being the one for all others.
+type pair struct{ key, value, dict uint32 }
 
 func (c *columns) init() {
 	for f := range timeline.NumFields {
@@ -70,25 +73,41 @@ func (c *columns) reset() {
 	c.extra, c.extras, c.raw, c.raws = c.extra[:0], c.extras[:0], c.raw[:0], c.raws[:0]
 	c.keys.reset()
 	c.values.reset()
+	c.names.reset()
 	for f := range c.fields {
-		if col := &c.fields[f]; len(col.rows) > 0 {
-			col.dict.reset()
-			col.elems.reset()
-			col.rows = col.rows[:0]
-		}
+		c.fields[f].reset()
 	}
+	for n := range c.named {
+		c.named[n].reset()
+	}
+}
+
+func (col *column) reset() {
+	if len(col.rows) > 0 {
+		col.dict.reset()
+		col.elems.reset()
+		col.rows = col.rows[:0]
+	}
+}
+
+func (col *column) bytes() int {
+	if len(col.rows) == 0 {
+		return 0
+	}
+	return 4*len(col.rows) + col.dict.bytes() + col.elems.bytes()
 }
 
 func (c *columns) len() int { return len(c.micros) }
 
 // bytes is about what the rows take in memory.
 func (c *columns) bytes() int {
-	n := c.len()*(8+8+2+16+4+8+4+4) + 16*(len(c.end)+len(c.start)) + 8*len(c.extra) + 24*len(c.raw)
-	n += c.keys.bytes() + c.values.bytes()
+	n := c.len()*(8+8+2+16+4+8+4+4) + 16*(len(c.end)+len(c.start)) + 12*len(c.extra) + 24*len(c.raw)
+	n += c.keys.bytes() + c.values.bytes() + c.names.bytes()
 	for f := range c.fields {
-		if col := &c.fields[f]; len(col.rows) > 0 {
-			n += 4*len(col.rows) + col.dict.bytes() + col.elems.bytes()
-		}
+		n += c.fields[f].bytes()
+	}
+	for i := range c.named {
+		n += c.named[i].bytes()
 	}
 	return n
 }
@@ -116,7 +135,7 @@ func (r *Run) Append(e *timeline.Event) error {
 // than a page can be.
 func sizeOf(e *timeline.Event) (int, error) {
 	n := 0
-	for f := range timeline.NumFields {
+	for f := e.Next(0); f < timeline.NumFields; f = e.Next(f + 1) {
 		if v := e.GetStr(f); v != nil {
 			if len(v) > maxValue {
 				return 0, fmt.Errorf("a value of %d bytes in %s: more than %d", len(v), f, maxValue)
@@ -155,7 +174,8 @@ func (c *columns) add(e *timeline.Event, skew int64) {
 	c.sub = append(c.sub, e.Sub)
 	c.parts = append(c.parts, partsOf(e))
 	c.addFields(e, row)
-	c.addRest(e)
+	c.addExtras(e, row)
+	c.addRaw(e)
 }
 
 func pad[T any](s []T, n int, v T) []T {
@@ -166,10 +186,7 @@ func pad[T any](s []T, n int, v T) []T {
 }
 
 func (c *columns) addFields(e *timeline.Event, row int) {
-	for f := range timeline.NumFields {
-		if !e.Has(f) {
-			continue
-		}
+	for f := e.Next(0); f < timeline.NumFields; f = e.Next(f + 1) {
 		col := &c.fields[f]
 		var id uint32
 		switch f.Kind() {
@@ -194,11 +211,7 @@ func (col *column) putList(values [][]byte, scratch *[]byte) uint32 {
 	return col.put(t)
 }
 
-func (c *columns) addRest(e *timeline.Event) {
-	for _, x := range e.Extras() {
-		c.extra = append(c.extra, pair{c.keys.put(x.Name), c.values.put(x.Value)})
-	}
-	c.extras = append(c.extras, uint32(len(c.extra)))
+func (c *columns) addRaw(e *timeline.Event) {
 	for _, ref := range e.Raw {
 		for _, r := range ref.Ranges {
 			c.raw = append(c.raw, rawRange{ref.File, r.Offset, r.Length})

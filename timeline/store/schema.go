@@ -64,7 +64,7 @@ func schema() []schemaElement {
 	for leaf := 0; leaf < numLeaves; leaf++ {
 		out = append(out, elementsOf(leaf)...)
 	}
-	out[0].children = int32(leafExtra + 4) // extra and raw are one child each
+	out[0].children = int32(leafExtra + 4 + numNamed) // extra and raw are one child each
 	return out
 }
 

@@ -21,6 +21,7 @@ type sealer struct {
 	order []uint32
 
 	defs, reps, vals []uint32
+	texts            [][]byte
 	nums             []int64
 	body             []byte
 	words            []byte
@@ -30,7 +31,8 @@ type sealer struct {
 
 func newSealer() (*sealer, error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20),
+		zstd.WithAllLitEntropyCompression(true))
 	return &sealer{zstd: z}, err
 }
 
@@ -86,9 +88,9 @@ func (s *sealer) leaf(leaf int) error {
 	case leafStartNanos:
 		return s.times(ch, c.start, func(t timeline.Time) int64 { return int64(t.Nanos) })
 	case leafExtra:
-		return s.pairs(ch, &c.keys, false, func(p pair) uint32 { return p.key })
+		return s.extraKeys(ch)
 	case leafExtraValue:
-		return s.pairs(ch, &c.values, true, func(p pair) uint32 { return p.value })
+		return s.extraValues(ch)
 	case leafFolded:
 		return s.required(ch, func(row uint32) int64 { return at(c.folded, int(row), 0) })
 	case leafParts:
@@ -99,6 +101,9 @@ func (s *sealer) leaf(leaf int) error {
 		return s.ranges(ch, func(r rawRange) int64 { return r.off })
 	case leafRawLength:
 		return s.ranges(ch, func(r rawRange) int64 { return r.size })
+	}
+	if leaf >= leafNamed {
+		return s.named(ch, &c.named[leaf-leafNamed])
 	}
 	return s.field(ch, timeline.Field(leaf-leafField))
 }

@@ -27,11 +27,19 @@ func (s *sealer) field(ch *chunk, f timeline.Field) error {
 	return s.scalars(ch, col, f.Kind() != timeline.Long)
 }
 
+// named writes the column of a field without one of an event's own.
+func (s *sealer) named(ch *chunk, col *column) error {
+	if len(col.rows) == 0 {
+		return s.absent(ch, optional)
+	}
+	return s.scalars(ch, col, true)
+}
+
 // begin writes the dictionary, unless the column is plain.
 func (s *sealer) begin(ch *chunk, d *dict) error {
-	s.stamps = append(s.stamps[:0], make([]uint16, d.len()+1)...)
+	s.clearStamps(d.len())
 	if d.plain {
-		ch.enc = encPlain
+		ch.enc = encLengths
 		return nil
 	}
 	ch.enc = encDict
@@ -44,6 +52,8 @@ func (s *sealer) begin(ch *chunk, d *dict) error {
 	}
 	return s.out.dictionary(ch, s.words, d.len())
 }
+
+func (s *sealer) clearStamps(n int) { s.stamps = append(s.stamps[:0], make([]uint16, n+1)...) }
 
 func appendPlain(dst, v []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(v))), v...)
@@ -106,53 +116,55 @@ func (s *sealer) lists(ch *chunk, col *column) error {
 	})
 }
 
-// pairs writes the keys or the values of the map of the rest.
-func (s *sealer) pairs(ch *chunk, d *dict, words bool, part func(pair) uint32) error {
-	if len(s.c.extra) == 0 {
-		return s.absent(ch, repeated)
-	}
-	if err := s.begin(ch, d); err != nil {
-		return err
-	}
-	return s.blocks(func(b int, rows []uint32) error {
-		s.defs, s.reps, s.vals = s.defs[:0], s.reps[:0], s.vals[:0]
-		for _, row := range rows {
-			lo, hi := span(s.c.extras, int(row))
-			s.repeat(int(hi - lo))
-			for _, p := range s.c.extra[lo:hi] {
-				s.vals = append(s.vals, part(p)-1)
-			}
-		}
-		s.levels(repeated)
-		return s.values(ch, d, b, words)
-	})
-}
-
 // values ends a page whose levels are written with the values gathered in vals,
 // and enters their trigrams.
 func (s *sealer) values(ch *chunk, d *dict, block int, words bool) error {
-	if words {
-		s.trigrams(d, block)
-	}
 	if d.plain {
+		s.texts = s.texts[:0]
 		for _, v := range s.vals {
-			s.body = appendPlain(s.body, d.value(v+1))
+			s.texts = append(s.texts, d.value(v+1))
 		}
-	} else {
-		w := max(1, width(d.len()))
-		s.body = appendRLE(append(s.body, byte(w)), s.vals, w)
+		if words {
+			for _, v := range s.texts {
+				s.folded = s.tri[block].add(v, s.folded)
+			}
+		}
+		return s.plainPage(ch)
+	}
+	if words {
+		for _, v := range s.vals {
+			if s.fresh(v, block) {
+				s.folded = s.tri[block].add(d.value(v+1), s.folded)
+			}
+		}
+	}
+	return s.dictPage(ch, d.len())
+}
+
+// fresh tells whether a value is met for the first time in a block.
+func (s *sealer) fresh(v uint32, block int) bool {
+	stamp := uint16(block + 1)
+	met := s.stamps[v] == stamp
+	s.stamps[v] = stamp
+	return !met
+}
+
+// plainPage ends a page with the texts gathered.
+func (s *sealer) plainPage(ch *chunk) error {
+	s.nums = s.nums[:0]
+	for _, v := range s.texts {
+		s.nums = append(s.nums, int64(len(v)))
+	}
+	s.body = appendDelta(s.body, s.nums)
+	for _, v := range s.texts {
+		s.body = append(s.body, v...)
 	}
 	return s.out.data(ch, s.body, len(s.defs))
 }
 
-func (s *sealer) trigrams(d *dict, block int) {
-	set, stamp := &s.tri[block], uint16(block+1)
-	for _, v := range s.vals {
-		if d.plain || s.stamps[v] != stamp {
-			if !d.plain {
-				s.stamps[v] = stamp
-			}
-			s.folded = set.add(d.value(v+1), s.folded)
-		}
-	}
+// dictPage ends a page with the numbers gathered, of a dictionary of n values.
+func (s *sealer) dictPage(ch *chunk, n int) error {
+	w := max(1, width(n))
+	s.body = appendRLE(append(s.body, byte(w)), s.vals, w)
+	return s.out.data(ch, s.body, len(s.defs))
 }

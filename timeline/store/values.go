@@ -68,12 +68,10 @@ func (c pageColumn) value(sc *scan, i int, into map[string]any) error {
 	switch c.kind {
 	case showTime:
 		return c.time(sc, i, into)
-	case showExtra, showRest:
-		return sc.rest(i, func(name, value []byte) {
-			if c.kind == showRest || string(name) == c.name {
-				addValue(into, string(name), string(value))
-			}
-		})
+	case showRest:
+		return sc.rest(i, func(name, value []byte) { addValue(into, string(name), string(value)) })
+	case showExtra:
+		return c.extra(sc, i, into)
 	}
 	b, i, err := sc.cell(leafField+int(c.f), i)
 	if err != nil || b == nil {
@@ -94,6 +92,21 @@ func (c pageColumn) value(sc *scan, i int, into map[string]any) error {
 		into[c.name] = string(b.words.text(ids[0]))
 	}
 	return nil
+}
+
+// extra puts what a row has of a field without a column of an event's own.
+func (c pageColumn) extra(sc *scan, i int, into map[string]any) error {
+	add := func(name, value []byte) {
+		if string(name) == c.name {
+			addValue(into, c.name, string(value))
+		}
+	}
+	if leaf, ok := namedLeaf(c.name); ok {
+		if err := sc.named(leaf, i, add); err != nil {
+			return err
+		}
+	}
+	return sc.pairs(i, add)
 }
 
 // addValue adds to a map; a name that comes twice has a list.
@@ -129,8 +142,32 @@ func FormatTime(t timeline.Time) string {
 	return time.UnixMicro(t.Micros).Add(time.Duration(t.Nanos)).UTC().Format(time.RFC3339Nano)
 }
 
-// rest calls f with each field of a row that has no column.
+// rest calls f with each field of a row that has no column of an event's own.
 func (sc *scan) rest(i int, f func(name, value []byte)) error {
+	for n := range numNamed {
+		if err := sc.named(leafNamed+n, i, f); err != nil {
+			return err
+		}
+	}
+	return sc.pairs(i, f)
+}
+
+func (sc *scan) named(leaf, i int, f func(name, value []byte)) error {
+	if sc.seg.chunks[leaf].empty {
+		return nil
+	}
+	b, i, err := sc.cell(leaf, i)
+	if err != nil {
+		return err
+	}
+	for _, k := range b.row(i) {
+		f([]byte(named[leaf-leafNamed]), b.words.text(k))
+	}
+	return nil
+}
+
+// pairs calls f with what a row has in the map of the rest.
+func (sc *scan) pairs(i int, f func(name, value []byte)) error {
 	keys, err := sc.block(leafExtra)
 	if err != nil || keys == nil {
 		return err

@@ -26,6 +26,15 @@ var searched = []string{
 	"message", "event.action", "event.provider", "event.dataset", "event.outcome", "user.name", "user.id", "user_agent.original", "user.target.name", "source.ip",
 	"orchestrator.namespace", "orchestrator.resource.type", "orchestrator.resource.name", "url.original", "process.command_line", "process.executable", "container.name",
 	"cloud.provider", "cloud.account.id", "cloud.region", "cloud.service.name", "error.code", "error.message",
+	"kubernetes.audit.auditID", "kubernetes.audit.level", "kubernetes.audit.stage", "kubernetes.audit.objectRef.apiGroup", "kubernetes.audit.objectRef.subresource",
+	"kubernetes.audit.annotations.authorization_k8s_io/decision", "kubernetes.audit.annotations.authorization_k8s_io/reason",
+	"kubernetes.audit.user.extra.authentication_kubernetes_io/pod-name",
+	"aws.cloudtrail.event_id", "aws.cloudtrail.request_id", "aws.cloudtrail.event_type", "aws.cloudtrail.event_category", "aws.cloudtrail.read_only",
+	"aws.cloudtrail.user_identity.type", "aws.cloudtrail.user_identity.arn", "aws.cloudtrail.user_identity.access_key_id", "aws.cloudtrail.user_identity.session_name",
+	"aws.cloudtrail.user_identity.session_context.session_issuer.arn", "aws.cloudtrail.user_identity.session_context.creation_date",
+	"aws.cloudtrail.user_identity.session_context.mfa_authenticated", "aws.cloudtrail.resources.arn", "aws.cloudtrail.additional_eventdata",
+	"aws.cloudtrail.flattened.request_parameters.bucketName", "aws.cloudtrail.flattened.request_parameters.Host", "aws.cloudtrail.flattened.request_parameters.key",
+	"tls.client.server_name", "kubernetes.audit.verb",
 }
 
 // question is asked of both, once for each of its words, so that no answer is

@@ -1,5 +1,7 @@
 package main
 
+import "amber/timeline/store"
+
 // column is one that both have: its name in DuckDB's file, and in amber's
 // segments.
 type column struct{ peer, amber string }
@@ -12,12 +14,20 @@ func same(names ...string) (out []column) {
 	return out
 }
 
-// mapped are those that amber keeps in its map of the rest.
-func mapped(names ...string) (out []column) {
+// vendors are fields of the vendors' own, which amber keeps in columns or in its
+// map of the rest.
+func vendors(names ...string) (out []column) {
 	for _, n := range names {
-		out = append(out, column{`"` + n + `"`, `extra['` + n + `']`})
+		out = append(out, column{`"` + n + `"`, vendor(n)})
 	}
 	return out
+}
+
+func vendor(name string) string {
+	if store.HasColumn(name) {
+		return `"` + name + `"`
+	}
+	return `extra['` + name + `']`
 }
 
 // plainMessages are the messages but those in which amber tells a command or a
@@ -44,7 +54,7 @@ var kubeColumns = columns(
 	same("event.action", "event.category", "event.type", "event.outcome", "event.dataset", "event.provider", "tags",
 		"user.name", "user.id", "user.roles", "user.target.name", "user_agent.original", "source.ip",
 		"orchestrator.namespace", "orchestrator.resource.type", "orchestrator.resource.name", "http.response.status_code", "url.original"),
-	mapped("kubernetes.audit.auditID", "kubernetes.audit.level", "kubernetes.audit.stage", "kubernetes.audit.user.extra.authentication_kubernetes_io/pod-name",
+	vendors("kubernetes.audit.auditID", "kubernetes.audit.level", "kubernetes.audit.stage", "kubernetes.audit.user.extra.authentication_kubernetes_io/pod-name",
 		"kubernetes.audit.annotations.authorization_k8s_io/decision", "kubernetes.audit.annotations.authorization_k8s_io/reason"),
 )
 
@@ -83,7 +93,7 @@ var cloudColumns = columns(
 	same("message", "event.action", "event.category", "event.type", "event.outcome", "event.dataset", "event.provider",
 		"user.name", "user.id", "user.roles", "user_agent.original", "source.ip", "cloud.provider", "cloud.account.id", "cloud.region", "cloud.service.name",
 		"error.code", "error.message"),
-	mapped("aws.cloudtrail.event_id", "aws.cloudtrail.request_id", "aws.cloudtrail.event_type", "aws.cloudtrail.event_category", "aws.cloudtrail.read_only",
+	vendors("aws.cloudtrail.event_id", "aws.cloudtrail.request_id", "aws.cloudtrail.event_type", "aws.cloudtrail.event_category", "aws.cloudtrail.read_only",
 		"aws.cloudtrail.user_identity.type", "aws.cloudtrail.user_identity.arn", "aws.cloudtrail.user_identity.access_key_id", "aws.cloudtrail.user_identity.session_name",
 		"aws.cloudtrail.user_identity.session_context.session_issuer.arn", "aws.cloudtrail.user_identity.session_context.creation_date",
 		"aws.cloudtrail.user_identity.session_context.mfa_authenticated", "aws.cloudtrail.resources.arn", "aws.cloudtrail.additional_eventdata", "tls.client.server_name",
