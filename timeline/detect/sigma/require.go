@@ -1,0 +1,97 @@
+package sigma
+
+import (
+	"maps"
+	"slices"
+
+	"amber/timeline/detect"
+)
+
+// maxRequired bounds the values of a necessary condition; with more it is worth
+// little.
+const maxRequired = 256
+
+// requires are the necessary conditions of a rule: those of all its programs, for
+// a value that any of them admits.
+func requires(list []*program) []detect.Require {
+	var all []detect.Require
+	for i, p := range list {
+		own := necessary(p.node)
+		if i == 0 {
+			all = own
+			continue
+		}
+		all = either(all, own)
+	}
+	return slices.DeleteFunc(all, func(r detect.Require) bool { return len(r.Values) > maxRequired })
+}
+
+// necessary are conditions without which a node cannot hold.
+func necessary(n node) []detect.Require {
+	switch n := n.(type) {
+	case every:
+		var all []detect.Require
+		for _, c := range n {
+			all = append(all, necessary(c)...)
+		}
+		return all
+	case some:
+		all := necessary(n[0])
+		for _, c := range n[1:] {
+			all = either(all, necessary(c))
+		}
+		return all
+	case *holds:
+		return n.necessary()
+	}
+	return nil
+}
+
+// either are conditions of which one half or the other holds.
+func either(a, b []detect.Require) []detect.Require {
+	var to []detect.Require
+	for _, x := range a {
+		for _, y := range b {
+			if x.Field == y.Field && x.Column == y.Column {
+				x.Values = append(slices.Clone(x.Values), y.Values...)
+				slices.Sort(x.Values)
+				x.Values = slices.Compact(x.Values)
+				to = append(to, x)
+				break
+			}
+		}
+	}
+	return to
+}
+
+// necessary gives the values that a field must have. What one record must have,
+// the event has in one of them.
+func (n *holds) necessary() []detect.Require {
+	if n.null || n.from.how == derived {
+		return nil
+	}
+	r := detect.Require{Field: n.from.name, Column: n.from.how == fromColumn}
+	var each []detect.Require
+	for _, t := range n.tests {
+		e, ok := t.(*exact)
+		if !ok {
+			if n.all {
+				continue
+			}
+			return nil
+		}
+		values := slices.Sorted(maps.Keys(e.texts))
+		if slices.Contains(values, "") {
+			return nil
+		}
+		if n.all {
+			each = append(each, detect.Require{Field: r.Field, Column: r.Column, Values: values})
+			continue
+		}
+		r.Values = append(r.Values, values...)
+	}
+	if n.all {
+		return each
+	}
+	return []detect.Require{r}
+}

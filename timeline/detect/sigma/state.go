@@ -1,0 +1,182 @@
+package sigma
+
+import (
+	"bytes"
+	"sync"
+
+	"amber/timeline/detect"
+	"amber/timeline/source/auditd"
+	"amber/timeline/source/jsonscan"
+)
+
+// state is one evaluation: what was read of the event so far. It is used again,
+// so that an evaluation allocates nothing after the first ones.
+type state struct {
+	view  detect.View
+	slots []slot
+	from  []origin
+	raw   []detect.Value
+	buf   []byte // what was folded
+
+	pairs  auditd.Pairs
+	record []auditd.Pair // of a rule that means one record
+	line   []byte        // its text
+
+	scan  jsonscan.Scanner
+	whole []value // every value of the record
+	read  bool
+}
+
+// slot is a field that a rule names.
+type slot struct {
+	read, folded bool
+	values       []value
+}
+
+var states = sync.Pool{New: func() any { return &state{raw: make([]detect.Value, 0, 16)} }}
+
+func (s *state) begin(v detect.View, from []origin) {
+	for len(s.slots) < len(from) {
+		s.slots = append(s.slots, slot{})
+	}
+	s.view, s.from = v, from
+	s.forget()
+}
+
+// forget is for the next record of the same event.
+func (s *state) forget() {
+	for i := range s.from {
+		s.slots[i].read, s.slots[i].folded = false, false
+	}
+	s.buf, s.read = s.buf[:0], false
+}
+
+// end lets go of the event.
+func (s *state) end() {
+	s.view, s.from, s.record, s.line = nil, nil, nil, nil
+	states.Put(s)
+}
+
+func (s *state) values(i int) []value {
+	slot := &s.slots[i]
+	if slot.read {
+		return slot.values
+	}
+	slot.read, slot.values = true, slot.values[:0]
+	f := &s.from[i]
+	switch f.how {
+	case fromRecord:
+		s.raw = s.view.Values(s.raw[:0], f.name)
+	case fromColumn:
+		s.raw = s.view.Column(s.raw[:0], f.name)
+	case derived:
+		s.raw = derive(s.raw[:0], s.view, f.name)
+	case fromOneRecord:
+		s.raw = s.raw[:0]
+		for _, p := range s.record {
+			if string(p.Key) == f.name {
+				s.raw = append(s.raw, detect.Value{Text: p.Value})
+			}
+		}
+	}
+	for _, v := range s.raw {
+		slot.values = append(slot.values, value{kind: v.Kind, text: v.Text})
+	}
+	return slot.values
+}
+
+func (s *state) fold(i int) {
+	slot := &s.slots[i]
+	if slot.folded {
+		return
+	}
+	slot.folded = true
+	s.foldAll(slot.values)
+}
+
+func (s *state) foldAll(values []value) {
+	for i := range values {
+		values[i].folded, s.buf = fold(s.buf, values[i].text)
+	}
+}
+
+// absent tells whether a field is missing or null.
+func absent(values []value) bool {
+	for i := range values {
+		if values[i].kind != detect.Null {
+			return false
+		}
+	}
+	return true
+}
+
+// fits compares a value with another field's.
+func (r *reference) fits(a, b *value) bool {
+	if a.kind == detect.Null || b.kind == detect.Null {
+		return false
+	}
+	x, y := a.of(r.cased), b.of(r.cased)
+	switch {
+	case r.begin && r.ends:
+		return bytes.Contains(x, y)
+	case r.begin:
+		return bytes.HasPrefix(x, y)
+	case r.ends:
+		return bytes.HasSuffix(x, y)
+	}
+	return bytes.Equal(x, y)
+}
+
+// everything is all values of the record, for keywords: of JSON each value that
+// is no object or list, of anything else the record's text, and with it what it
+// has in hexadecimal.
+func (s *state) everything() []value {
+	if s.read {
+		return s.whole
+	}
+	s.read, s.whole = true, s.whole[:0]
+	raw := s.line
+	if raw == nil {
+		raw = s.view.Raw()
+	}
+	if text := bytes.TrimLeft(raw, " \t\r\n"); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		s.scan.Reset(text)
+		s.leaves(0)
+		if s.scan.End() == nil {
+			s.foldAll(s.whole)
+			return s.whole
+		}
+		s.whole = s.whole[:0]
+	}
+	s.whole = append(s.whole, value{text: raw})
+	for _, p := range s.record {
+		if !bytes.Contains(raw, p.Value) {
+			s.whole = append(s.whole, value{text: p.Value})
+		}
+	}
+	s.foldAll(s.whole)
+	return s.whole
+}
+
+// leaves collects the values of a JSON text.
+func (s *state) leaves(depth int) {
+	if depth > 1000 {
+		s.scan.Skip()
+		return
+	}
+	switch s.scan.Kind() {
+	case '{':
+		for ok := s.scan.Object(); ok; ok = s.scan.NextMember() {
+			s.scan.Key()
+			s.leaves(depth + 1)
+		}
+	case '[':
+		for ok := s.scan.Array(); ok; ok = s.scan.NextElement() {
+			s.leaves(depth + 1)
+		}
+	default:
+		if t := s.scan.Text(); len(t) > 0 {
+			s.whole = append(s.whole, value{text: t})
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package sigma
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"amber/timeline"
+)
+
+// origin is where a field of a rule is in a dataset.
+type origin struct {
+	name string
+	how  reading
+}
+
+type reading uint8
+
+const (
+	fromRecord    reading = iota // View.Values
+	fromColumn                   // View.Column
+	fromOneRecord                // of an event with several; see audit.go
+	derived                      // see derive.go
+)
+
+// record is the naming of a log whose records have fields of their own. Names
+// that its records have not are those of the timeline.
+type record struct {
+	top     []string          // the names that a record can begin with; any, where there are none
+	aliases map[string]string // other names, by which rules know fields
+	flat    reading           // how the record's fields are read
+}
+
+func (r *record) origin(field string) (origin, bool) {
+	if to, ok := r.aliases[field]; ok {
+		field = to
+	}
+	if r.has(field) {
+		return origin{field, r.flat}, true
+	}
+	if timelineName(field) {
+		return origin{field, fromColumn}, true
+	}
+	return origin{field, r.flat}, true
+}
+
+// knows tells whether a field can be had at all; what cannot is worth a doubt.
+func (r *record) knows(field string) bool {
+	if to, ok := r.aliases[field]; ok {
+		field = to
+	}
+	return len(r.top) == 0 || r.has(field) || timelineName(field)
+}
+
+func (r *record) has(field string) bool {
+	return slices.ContainsFunc(r.top, func(t string) bool {
+		rest, ok := strings.CutPrefix(field, t)
+		return ok && (rest == "" || rest[0] == '.')
+	})
+}
+
+// timelineName reports names of columns, and of what stands beside them.
+func timelineName(name string) bool {
+	if _, ok := timeline.FieldByName(name); ok {
+		return true
+	}
+	first, _, dotted := strings.Cut(name, ".")
+	if !dotted {
+		return false
+	}
+	switch first {
+	case "event", "user", "source", "destination", "network", "process", "container", "orchestrator", "cloud", "file", "host",
+		"http", "url", "error", "rule", "threat", "related", "group", "service", "log", "amber", "auditd", "falco", "tetragon",
+		"kubernetes", "aws", "tls", "user_agent":
+		return true
+	}
+	return false
+}
+
+var (
+	cloudtrail = &record{top: []string{
+		"eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent",
+		"errorCode", "errorMessage", "requestParameters", "responseElements", "additionalEventData", "requestID", "eventID",
+		"eventType", "apiVersion", "managementEvent", "readOnly", "resources", "recipientAccountId", "serviceEventDetails",
+		"sharedEventID", "vpcEndpointId", "vpcEndpointAccountId", "eventCategory", "addendum", "sessionCredentialFromConsole",
+		"eventContext", "edgeDeviceDetails", "tlsDetails", "insightDetails",
+	}}
+
+	kubernetes = &record{
+		top: []string{
+			"kind", "apiVersion", "level", "auditID", "stage", "requestURI", "verb", "user.username", "user.uid", "user.groups",
+			"user.extra", "impersonatedUser", "authenticationMetadata", "sourceIPs", "userAgent", "objectRef", "responseStatus",
+			"requestObject", "responseObject", "requestReceivedTimestamp", "stageTimestamp", "annotations",
+		},
+		aliases: map[string]string{
+			"username":     "user.username",
+			"resource":     "objectRef.resource",
+			"subresource":  "objectRef.subresource",
+			"namespace":    "objectRef.namespace",
+			"apiGroup":     "objectRef.apiGroup",
+			"name":         "objectRef.name",
+			"capabilities": "requestObject.spec.containers.securityContext.capabilities.add",
+			"privileged":   "requestObject.spec.containers.securityContext.privileged",
+			"hostPath":     "requestObject.spec.volumes.hostPath.path",
+			"hostNetwork":  "requestObject.spec.hostNetwork",
+			"hostPID":      "requestObject.spec.hostPID",
+			"hostIPC":      "requestObject.spec.hostIPC",
+			"image":        "requestObject.spec.containers.image",
+		},
+	}
+
+	falcoAlerts    = &record{top: []string{"output", "priority", "rule", "source", "tags", "time", "output_fields", "hostname", "uuid"}}
+	tetragonEvents = &record{top: []string{"process_exec", "process_exit", "process_kprobe", "process_tracepoint", "process_connect", "process_accept", "process_listen", "process_close", "process_loader", "process_uprobe", "process_lsm", "node_name", "time", "cluster_name"}}
+	anyRecord      = &record{}
+	ownRecords     = &record{}
+	auditRecords   = &record{flat: fromOneRecord, top: []string{"node", "type"}}
+)
+
+// category is the naming of Sigma's generic categories in a dataset: fields of
+// its taxonomy, and names of the timeline.
+type category struct{ dataset string }
+
+func (c category) origin(field string) (origin, bool) {
+	t, ok := taxonomy()[field]
+	if !ok {
+		t = generic{column: field}
+	}
+	missing := lacking()[t.column]
+	if !ok && !timelineName(field) || t.column == "" || slices.Contains(missing, c.dataset) {
+		return origin{}, false
+	}
+	if t.derived {
+		return origin{t.column, derived}, true
+	}
+	return origin{t.column, fromColumn}, true
+}
+
+// generic is a field of the taxonomy: its name in the timeline, or a rule by
+// which it is derived.
+type generic struct {
+	column  string
+	derived bool
+}
+
+// taxonomy are the fields of Sigma's process, file and network events that a
+// source here can give.
+var taxonomy = sync.OnceValue(func() map[string]generic {
+	return map[string]generic{
+		"Image":               {"process.executable", false},
+		"CommandLine":         {"process.command_line", false},
+		"CurrentDirectory":    {"process.working_directory", false},
+		"ProcessId":           {"process.pid", false},
+		"ProcessGuid":         {"process.entity_id", false},
+		"ProcessName":         {"process.name", false},
+		"ParentProcessId":     {"process.parent.pid", false},
+		"ParentProcessGuid":   {"process.parent.entity_id", false},
+		"ParentImage":         {"process.parent.executable", false},
+		"ParentCommandLine":   {"process.parent.command_line", false},
+		"User":                {derivedUser, true},
+		"Hashes":              {derivedHashes, true},
+		"sha256":              {"process.hash.sha256", false},
+		"Computer":            {"host.name", false},
+		"ComputerName":        {"host.name", false},
+		"TargetFilename":      {"file.path", false},
+		"DestinationIp":       {"destination.ip", false},
+		"DestinationPort":     {"destination.port", false},
+		"DestinationHostname": {"destination.domain", false},
+		"SourceIp":            {"source.ip", false},
+		"SourcePort":          {"source.port", false},
+		"SourceHostname":      {"source.domain", false},
+		"Protocol":            {"network.transport", false},
+		"Initiated":           {derivedInitiated, true},
+		"src_ip":              {"source.ip", false},
+		"src_port":            {"source.port", false},
+		"dst_ip":              {"destination.ip", false},
+		"dst_port":            {"destination.port", false},
+	}
+})
+
+// lacking says which datasets never have a field that others have.
+var lacking = sync.OnceValue(func() map[string][]string {
+	return map[string][]string{
+		"process.executable":          {"amber.socket", "amber.flow", "amber.file"},
+		"process.command_line":        {"amber.socket", "amber.flow", "amber.file"},
+		"process.working_directory":   {"amber.socket", "amber.flow", "amber.file"},
+		"process.pid":                 {"amber.flow", "amber.file"},
+		"process.name":                {"amber.flow", "amber.file"},
+		"process.parent.pid":          {"amber.socket", "amber.flow", "amber.file"},
+		"process.entity_id":           {"auditd.log", "falco.alerts", "amber.socket", "amber.flow", "amber.file"},
+		"process.parent.entity_id":    {"auditd.log", "falco.alerts", "amber.process", "amber.socket", "amber.flow", "amber.file"},
+		"process.parent.executable":   {"auditd.log", "amber.process", "amber.socket", "amber.flow", "amber.file"},
+		"process.parent.command_line": {"auditd.log", "amber.process", "amber.socket", "amber.flow", "amber.file"},
+		"process.parent.name":         {"auditd.log", "amber.process", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
+		"process.hash.sha256":         {"auditd.log", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
+		derivedHashes:                 {"auditd.log", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
+		derivedUser:                   {"amber.flow", "amber.file"},
+		derivedInitiated:              {"falco.alerts", "amber.flow", "amber.socket"},
+		"destination.domain":          {"amber.flow", "amber.socket", "auditd.log", "cilium_tetragon.log"},
+		"source.domain":               {"amber.flow", "amber.socket", "auditd.log", "cilium_tetragon.log", "falco.alerts"},
+		"network.transport":           {"auditd.log"},
+	}
+})
