@@ -43,6 +43,13 @@ type line struct {
 	Errs    []string  `json:"errors,omitempty"`
 }
 
+// Prepare has package json learn the types of a journal, which may be done
+// while the target is looked up: they are needed right before the first step.
+func Prepare() {
+	_, _ = json.Marshal(line{Holder: &Process{}, Plan: &Plan{Steps: []Step{{}}}, Step: &Step{}})
+	_, _ = json.Marshal(Hold{})
+}
+
 // Process names a process of this host, and of no other boot of it.
 type Process struct {
 	PID   int    `json:"pid"`

@@ -73,6 +73,7 @@ func New(_ context.Context, address string, opts ...Option) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("containerd at %s: %w", address, err)
 	}
+	go prepareSpec()
 	if r.client, err = client.NewWithConn(conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("containerd at %s: %w", address, err), conn.Close())
 	}

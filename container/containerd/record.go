@@ -3,6 +3,7 @@ package containerd
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 
 	"github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/containers"
@@ -87,6 +88,12 @@ func state(s task.Status) container.State {
 	}
 	return container.Unknown
 }
+
+// prepareSpec has package json learn the types of a spec while the daemon is
+// being connected to, rather than when it has answered.
+var prepareSpec = sync.OnceFunc(func() {
+	_, _ = spec([]byte(`{"process":{"user":{},"capabilities":{},"rlimits":[{}]},"root":{},"mounts":[{}],"linux":{"resources":{"devices":[{}],"memory":{},"cpu":{},"pids":{}},"namespaces":[{}],"seccomp":{"syscalls":[{"args":[{}]}]}}}`))
+})
 
 // spec reads an OCI runtime spec. One that cannot be read is a note.
 func spec(data []byte) (*specs.Spec, []string) {

@@ -67,7 +67,10 @@ func (m *Method) Name() string { return Name }
 
 // Prepare does what Plan can do before the target is known. It may run while
 // that is looked up, and need not be called.
-func (m *Method) Prepare() { m.host() }
+func (m *Method) Prepare() {
+	go isolate.Prepare()
+	m.host()
+}
 
 // Plan looks at each container, and at whether amber or the node stands on it.
 func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, error) {
