@@ -39,6 +39,7 @@ type Options struct {
 	Limits    framing.Limits
 	Workers   int // goroutines that parse; 0 for one a core
 	Store     store.Options
+	Watch     Watcher        // sees every event; may be nil
 	Progress  func(Progress) // called by one goroutine at a time; may be nil
 }
 
@@ -112,7 +113,7 @@ func sourceNamed(sources []timeline.Source, name string) timeline.Source {
 
 func (b *builder) build(ctx context.Context) (Report, error) {
 	var err error
-	if b.pool, err = newPool(ctx, b.store, b.account, b.Workers); err != nil {
+	if err = b.start(ctx); err != nil {
 		return Report{}, err
 	}
 	walked := b.walkAll(ctx)
@@ -125,11 +126,22 @@ func (b *builder) build(ctx context.Context) (Report, error) {
 	return b.commit(ctx)
 }
 
+// start begins with the workers.
+func (b *builder) start(ctx context.Context) (err error) {
+	if b.Watch != nil {
+		if err := b.Watch.Begin(b.store); err != nil {
+			return err
+		}
+	}
+	b.pool, err = newPool(ctx, b.store, b.account, b.Workers, b.Watch)
+	return err
+}
+
 // commit makes the rows part of the timeline, and is entered in the custody log.
 func (b *builder) commit(ctx context.Context) (Report, error) {
 	if b.account.unchanged() {
 		report := b.account.report(nil)
-		return report, errors.Join(report.Check(), b.store.Abort())
+		return report, errors.Join(report.Check(), b.abort())
 	}
 	if err := b.syncRaw(); err != nil {
 		return Report{}, err
@@ -138,13 +150,27 @@ func (b *builder) commit(ctx context.Context) (Report, error) {
 	if err := before.Check(); err != nil {
 		return Report{}, err
 	}
+	if b.Watch != nil {
+		if err := b.Watch.Prepare(ctx); err != nil {
+			return Report{}, err
+		}
+	}
 	folds, err := b.store.Commit(ctx)
 	if err != nil {
 		return Report{}, err
+	}
+	if b.Watch != nil {
+		b.Watch.Committed()
 	}
 	report := b.account.report(folds)
 	_, err = b.Case.Log(custody.Entry{Action: "timeline", Result: report.Line()})
 	return report, errors.Join(report.Check(), err)
 }
 
-func (b *builder) abort() error { return b.store.Abort() }
+func (b *builder) abort() error {
+	err := b.store.Abort()
+	if b.Watch != nil {
+		err = errors.Join(err, b.Watch.Abort())
+	}
+	return err
+}

@@ -106,7 +106,7 @@ func (b *builder) follow(ctx context.Context, tails []*tail, report func(Report)
 func (b *builder) round(ctx context.Context, read func(context.Context) error) (Report, error) {
 	b.account = newAccount()
 	var err error
-	if b.pool, err = newPool(ctx, b.store, b.account, b.Workers); err != nil {
+	if err = b.start(ctx); err != nil {
 		return Report{}, err
 	}
 	if err := errors.Join(read(ctx), b.pool.close()); err != nil {

@@ -20,28 +20,39 @@ type pool struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	errs   []error
+
+	watcher Watcher
 }
 
-func newPool(ctx context.Context, s *store.Writer, a *account, workers int) (*pool, error) {
+// newPool starts workers. Without a store the events are for the Watcher alone.
+func newPool(ctx context.Context, s *store.Writer, a *account, workers int, watcher Watcher) (*pool, error) {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &pool{work: make(chan *batch, workers), free: make(chan *batch, 3*workers+1)}
+	p := &pool{work: make(chan *batch, workers), free: make(chan *batch, 3*workers+1), watcher: watcher}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	for range cap(p.free) {
 		p.free <- &batch{}
 	}
 	for range workers {
-		run, err := s.Run()
+		w, err := p.worker(s, a)
 		if err != nil {
 			p.fail(err)
 			return nil, errors.Join(err, p.close())
 		}
-		w := &worker{pool: p, run: run, account: a, parsers: map[string]timeline.Parser{}}
-		w.append = w.take
 		p.wg.Go(w.loop)
 	}
 	return p, nil
+}
+
+func (p *pool) worker(s *store.Writer, a *account) (w *worker, err error) {
+	w = &worker{pool: p, account: a, parsers: map[string]timeline.Parser{}}
+	w.append = w.take
+	if w.watch, err = p.watching(); err != nil || s == nil {
+		return w, err
+	}
+	w.run, err = s.Run()
+	return w, err
 }
 
 // spare waits for a batch to fill.
@@ -84,7 +95,8 @@ func (p *pool) close() error {
 // worker parses batches into its run.
 type worker struct {
 	pool    *pool
-	run     *store.Run
+	run     *store.Run // nil where no rows are made
+	watch   Watching
 	account *account
 	parsers map[string]timeline.Parser
 
@@ -110,9 +122,17 @@ func (w *worker) loop() {
 		t.reset()
 		w.pool.free <- t
 	}
-	if err := w.run.Close(); err != nil {
+	if err := w.close(); err != nil {
 		w.pool.fail(err)
 	}
+}
+
+func (w *worker) close() error {
+	err := w.watch.Close()
+	if w.run != nil {
+		err = errors.Join(err, w.run.Close())
+	}
+	return err
 }
 
 func (w *worker) batch(t *batch) error {
@@ -153,6 +173,7 @@ func (w *worker) record(t *batch, i int, parser timeline.Parser) error {
 		w.refs = append(w.refs[:0], w.ref)
 	}
 	w.emitted = 0
+	w.watch.Records(t.recs[i : i+1])
 	err := parser.Parse(*rec, w.append)
 	return w.settle(err, rec, 1)
 }
@@ -172,6 +193,7 @@ func (w *worker) joined(t *batch, parser timeline.Parser) error {
 		}
 		w.refs = append(w.refs[:0], w.ref)
 		w.emitted = 0
+		w.watch.Records(group)
 		var err error
 		if n == 1 {
 			err = parser.Parse(group[0], w.append)
@@ -192,7 +214,10 @@ func (w *worker) take(e *timeline.Event) error {
 		e.Sub = w.emitted
 	}
 	w.emitted++
-	w.broken = w.run.Append(e)
+	w.broken = w.watch.Event(e)
+	if w.broken == nil && w.run != nil {
+		w.broken = w.run.Append(e)
+	}
 	return w.broken
 }
 
