@@ -206,4 +206,8 @@ type Finding struct {
 	Output     string            `json:"output,omitempty"`
 	Group      map[string]string `json:"group,omitempty"`      // of a correlation
 	Suppressed string            `json:"suppressed,omitempty"` // why
+
+	Count int64             `json:"count"` // events; of very many Rows are the first ones
+	Raw   []timeline.RawRef `json:"-"`     // the records that prove the rows, by the numbers of the timeline's raw files
+	Rule  *Rule             `json:"-"`     // which is shared
 }
