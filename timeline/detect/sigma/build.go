@@ -21,21 +21,21 @@ type builder struct {
 	single  bool
 }
 
-// build gives the rule's program for a dataset, and the fields that are missing.
-// Filters take away what they match; one that hangs on a missing field does not.
-func build(t target, condition expr, filters []expr) (*program, []string) {
+// build gives the rule's program for a dataset, and the fields that are missing:
+// of its own condition, and of its filters. Filters take away what they match;
+// one that hangs on a missing field does not.
+func build(t target, condition expr, filters []expr) (p *program, own, filtering []string) {
 	b := builder{names: t.names}
 	var list []node
 	for _, g := range t.gates {
 		list = append(list, b.gate(g))
 	}
 	list = append(list, b.bind(condition, false))
-	missing := b.missing
+	own, b.missing = b.missing, nil
 	for _, f := range filters {
 		list = append(list, not(b.bind(f, false)))
 	}
-	p := &program{dataset: t.dataset, names: t.names, node: allOf(list), from: b.from, single: b.single}
-	return p, missing
+	return &program{dataset: t.dataset, names: t.names, node: allOf(list), from: b.from, single: b.single}, own, b.missing
 }
 
 func not(n node) node {

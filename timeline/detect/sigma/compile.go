@@ -35,17 +35,19 @@ func (l *loader) matcher(s *single) (*matcher, error) {
 	missing := map[string][]string{} // field → datasets
 	var fields []string
 	for _, t := range list {
-		p, lacks := build(t, s.detection.expr, s.filters)
+		p, lacks, filtering := build(t, s.detection.expr, s.filters)
 		for _, f := range lacks {
 			if missing[f] == nil {
 				fields = append(fields, f)
 			}
 			missing[f] = append(missing[f], t.dataset)
 		}
+		for _, f := range filtering {
+			l.doubt(s.source, "a filter asks for %s, which %s does not give: it may take nothing away there", f, t.dataset)
+		}
 		if never, ok := p.node.(always); !ok || bool(never) {
 			programs = append(programs, p)
 		}
-		l.unknown(s, t)
 	}
 	if len(programs) == 0 {
 		return nil, s.unable(fields)
@@ -90,43 +92,4 @@ func (l *loader) doubtful(s *single, field string, datasets []string, programs [
 		text += "; not evaluated in " + strings.Join(not, ", ")
 	}
 	l.problem(s.path, s.rule.ID, &fault{line: s.rule.Line, severity: detect.Doubtful, reason: text, fields: []string{field}})
-}
-
-// unknown doubts fields that records of the log never have.
-func (l *loader) unknown(s *single, t target) {
-	r, ok := t.names.(*record)
-	if !ok {
-		return
-	}
-	seen := map[string]bool{}
-	walk(s.detection.expr, func(i *item) {
-		for _, name := range []string{i.field, i.ref.field} {
-			if name == "" || seen[name] || r.flat == fromOneRecord || r.knows(name) {
-				continue
-			}
-			seen[name] = true
-			l.problem(s.path, s.rule.ID, &fault{
-				line: i.line, severity: detect.Doubtful, fields: []string{name},
-				reason: reason("records of %s are not known to have %s", t.dataset, name),
-			})
-		}
-	})
-}
-
-// walk visits the items of a condition, each once for each place it stands in.
-func walk(e expr, visit func(*item)) {
-	switch e := e.(type) {
-	case andExpr:
-		for _, c := range e {
-			walk(c, visit)
-		}
-	case orExpr:
-		for _, c := range e {
-			walk(c, visit)
-		}
-	case notExpr:
-		walk(e.of, visit)
-	case *item:
-		visit(e)
-	}
 }

@@ -164,9 +164,9 @@ func (p *parser) mapping(n *yaml.Node, name string) (expr, error) {
 
 // field reads "field|modifier: values".
 func (p *parser) field(e entry) (expr, error) {
-	field, rest, _ := strings.Cut(e.name, "|")
+	field, rest, modified := strings.Cut(e.name, "|")
 	var mods []string
-	if rest != "" {
+	if modified {
 		mods = strings.Split(rest, "|")
 	}
 	field = strings.TrimSpace(field)

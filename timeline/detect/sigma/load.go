@@ -127,14 +127,14 @@ func (l *loader) documents(name string, text []byte) {
 			l.problem(name, "", asFault(err, c.line))
 			continue
 		}
-		if d.root != nil && !falco(d.root) {
+		if d.root != nil && !ofFalco(d.root) {
 			l.document(d)
 		}
 	}
 }
 
-// falco reports a list of Falco's rules, macros and lists.
-func falco(n *yaml.Node) bool {
+// ofFalco reports a list of Falco's rules, macros and lists.
+func ofFalco(n *yaml.Node) bool {
 	if n.Kind != yaml.SequenceNode {
 		return false
 	}

@@ -26,7 +26,8 @@ const (
 // record is the naming of a log whose records have fields of their own. Names
 // that its records have not are those of the timeline.
 type record struct {
-	top     []string          // the names that a record can begin with; any, where there are none
+	top     []string          // the names that a record can begin with
+	closed  bool              // and no others
 	aliases map[string]string // other names, by which rules know fields
 	flat    reading           // how the record's fields are read
 }
@@ -35,21 +36,10 @@ func (r *record) origin(field string) (origin, bool) {
 	if to, ok := r.aliases[field]; ok {
 		field = to
 	}
-	if r.has(field) {
-		return origin{field, r.flat}, true
-	}
-	if timelineName(field) {
+	if !r.has(field) && timelineName(field) {
 		return origin{field, fromColumn}, true
 	}
-	return origin{field, r.flat}, true
-}
-
-// knows tells whether a field can be had at all; what cannot is worth a doubt.
-func (r *record) knows(field string) bool {
-	if to, ok := r.aliases[field]; ok {
-		field = to
-	}
-	return len(r.top) == 0 || r.has(field) || timelineName(field)
+	return origin{field, r.flat}, !r.closed || r.has(field)
 }
 
 func (r *record) has(field string) bool {
@@ -78,7 +68,7 @@ func timelineName(name string) bool {
 }
 
 var (
-	cloudtrail = &record{top: []string{
+	cloudtrail = &record{closed: true, top: []string{
 		"eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent",
 		"errorCode", "errorMessage", "requestParameters", "responseElements", "additionalEventData", "requestID", "eventID",
 		"eventType", "apiVersion", "managementEvent", "readOnly", "resources", "recipientAccountId", "serviceEventDetails",
@@ -87,6 +77,7 @@ var (
 	}}
 
 	kubernetes = &record{
+		closed: true,
 		top: []string{
 			"kind", "apiVersion", "level", "auditID", "stage", "requestURI", "verb", "user.username", "user.uid", "user.groups",
 			"user.extra", "impersonatedUser", "authenticationMetadata", "sourceIPs", "userAgent", "objectRef", "responseStatus",
