@@ -26,7 +26,7 @@ func (s *Store) each(ctx context.Context, where timeline.Expr, f func(*scan, *an
 		once.Do(func() { failed = err })
 		cancel()
 	}
-	for range workers() {
+	for range s.width {
 		wg.Go(func() {
 			var sc scan
 			for j := range work {

@@ -18,6 +18,7 @@ type Store struct {
 	segs  []*segment
 	cache *cache
 	raw   Raw
+	width int // how many goroutines answer a question
 }
 
 // Raw opens the records that references name; files are the manifest's.
@@ -27,6 +28,9 @@ type Raw func(ctx context.Context, refs []timeline.RawRef, files []File) (io.Rea
 type OpenOptions struct {
 	Cache int // bytes of what is kept decoded; 0 is 128 MiB
 	Raw   Raw // how raw records are opened; nil is not at all
+	// Workers is how many goroutines answer one question; 0 is GOMAXPROCS. A
+	// screen keeps a core for itself.
+	Workers int
 }
 
 var _ interface {
@@ -44,7 +48,10 @@ func Open(dir string, o OpenOptions) (*Store, error) {
 	if o.Cache <= 0 {
 		o.Cache = 128 << 20
 	}
-	s := &Store{man: man, cache: newCache(o.Cache), raw: o.Raw}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	s := &Store{man: man, cache: newCache(o.Cache), raw: o.Raw, width: o.Workers}
 	for i, m := range man.Segments {
 		seg, err := openSegment(dir, m, s.cache)
 		if err != nil {
@@ -115,6 +122,3 @@ func (a *answer) block(ctx context.Context, sc *scan, b int) (*rowSet, error) {
 	a.blocks[b].Store(set)
 	return set, nil
 }
-
-// workers is how many goroutines evaluate a question.
-func workers() int { return max(1, runtime.GOMAXPROCS(0)) }
