@@ -50,6 +50,7 @@ func timelineCommand() *cli.Command {
 			}, timelineQuery),
 			sub("facets", "the commonest values of a field", "FIELD", 1, []cli.Flag{limit(20, "so many values"), where}, timelineFacets),
 			sub("histogram", "how many rows when", "", 0, []cli.Flag{where, &cli.DurationFlag{Name: "bucket", Value: time.Minute, Usage: "the width of a bar"}}, timelineHistogram),
+			sub("story", "one intrusion told in order, each sentence with its rows", "", 0, storyFlags(), timelineStory),
 			sub("entities", "the pods, users, tokens, sessions, … that it tells of, whose name holds TEXT", "[TEXT]", 1, nil, timelineEntities),
 			sub("links", "how entities are joined, by which rows, and how sure that is", "[TEXT]", 1, nil, timelineLinks),
 			sub("raw", "the records that prove a row, hashed again", "ROW", 1, nil, timelineRaw),

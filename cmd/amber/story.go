@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/evidence/custody"
+	"amber/evidence/durable"
+	"amber/timeline/correlate"
+	"amber/timeline/detect"
+	"amber/timeline/store"
+	"amber/timeline/story"
+)
+
+// storyFormats are what --as takes.
+var storyFormats = map[string]func(io.Writer, *story.Story) error{
+	"text": story.Text, "markdown": story.Markdown, "html": story.HTML,
+}
+
+func storyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "from", Usage: "start from this `ENTITY` (pod:shop/web-0, user.name:mallory, mallory) or finding, and not from what is worst"},
+		&cli.StringFlag{Name: "as", Value: "text", Usage: "text, markdown or html"},
+		&cli.StringFlag{Name: "to", Usage: "a file; standard output otherwise"},
+	}
+}
+
+// timelineStory tells one intrusion.
+func timelineStory(c *cli.Context, asJSON bool) error {
+	format := storyFormats[c.String("as")]
+	if format == nil {
+		return usagef("--as %q: want text, markdown or html", c.String("as"))
+	}
+	if asJSON {
+		format = func(w io.Writer, st *story.Story) error { return emit(w, st) }
+	}
+	s, err := openTimeline(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	st, err := tell(c, s)
+	if err != nil {
+		return err
+	}
+	if err := writeStory(c, st, format); err != nil {
+		return err
+	}
+	return logLook(c, custody.Entry{Action: "timeline-story", Result: fmt.Sprintf("from %q as %s", c.String("from"), c.String("as"))})
+}
+
+func tell(c *cli.Context, s *store.Store) (*story.Story, error) {
+	g, err := correlate.Build(c.Context, s)
+	if err != nil {
+		return nil, err
+	}
+	found, err := findingsOf(c.Context, c)
+	if err != nil {
+		return nil, err
+	}
+	st, err := story.Tell(c.Context, s, g, story.Options{From: c.String("from"), Findings: found})
+	var unknown *story.ErrUnknown
+	if errors.As(err, &unknown) {
+		text := unknown.Error()
+		if len(unknown.Could) > 0 {
+			text += ": " + strings.Join(unknown.Could, ", ")
+		}
+		return nil, usagef("--from: %s", text)
+	}
+	return st, err
+}
+
+// findingsOf are what rules found in the case; nil where none were run.
+func findingsOf(context.Context, *cli.Context) (iter.Seq2[detect.Finding, error], error) {
+	return nil, nil
+}
+
+func writeStory(c *cli.Context, st *story.Story, format func(io.Writer, *story.Story) error) (err error) {
+	to := c.String("to")
+	if to == "" {
+		return format(os.Stdout, st)
+	}
+	f, err := durable.Create(to)
+	if err != nil {
+		return err
+	}
+	return errors.Join(format(f, st), f.Sync(), f.Close())
+}

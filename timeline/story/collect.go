@@ -1,0 +1,122 @@
+package story
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"amber/timeline"
+	"amber/timeline/correlate"
+	"amber/timeline/query"
+)
+
+// questions find the rows that may stand out by themselves.
+var questions = []string{
+	`event.dataset:kubernetes.audit_logs AND (tags:(anonymous OR "secret-list" OR "secret-read" OR proxy) OR orchestrator.resource.type:secrets OR event.action:(exec OR attach OR "port-forward"))`,
+	`event.dataset:kubernetes.audit_logs AND event.action:(create OR update OR patch OR delete OR deletecollection) AND NOT orchestrator.resource.type:(leases OR endpoints OR endpointslices OR secrets) AND NOT tags:(anonymous OR proxy)`,
+	`event.dataset:aws.cloudtrail`,
+	`event.dataset:(auditd.log OR cilium_tetragon.log) AND event.action:(executed OR "loaded-kernel-module")`,
+	`event.dataset:falco.alerts`,
+	`event.dataset:amber.process AND tags:("executable-deleted" OR "executable-memfd" OR "executable-replaced")`,
+	`event.dataset:amber.file AND event.action:"file-deleted"`,
+}
+
+// fields that acts are made of, beside those of mentions.
+func fields() []string {
+	return append(correlate.Fields(),
+		"tags", "message", "url.original", "event.severity", "rule.name", "threat.technique.id", "threat.tactic.name", "http.response.status_code", "error.code",
+		"kubernetes.audit.responseObject.items.metadata.name", "kubernetes.audit.requestObject.rules", "kubernetes.audit.requestObject.roleRef.name", "kubernetes.audit.requestObject.subjects",
+		"kubernetes.audit.requestObject.spec.volumes.hostPath.path", "kubernetes.audit.requestObject.spec.containers.securityContext.capabilities.add")
+}
+
+// collect reads what stands out: by itself, and by the rules' findings.
+func (t *teller) collect() error {
+	for _, q := range questions {
+		if err := t.ask(q); err != nil {
+			return err
+		}
+	}
+	if err := t.askFindings(); err != nil {
+		return err
+	}
+	slices.SortStableFunc(t.book.steps, func(a, b *step) int { return compareTimes(a.first, b.first) })
+	return nil
+}
+
+// ask tells the rows of a query that stand out.
+func (t *teller) ask(text string) error {
+	return t.each(text, func(r timeline.Row) { t.see(r, false) })
+}
+
+func (t *teller) see(r timeline.Row, all bool) {
+	v := &view{r, correlate.Mentions(r)}
+	a := actOf(v)
+	fs := t.found[r.ID]
+	if !a.own && len(fs) == 0 && !all {
+		t.book.plain++
+		return
+	}
+	if s := a.where; s.Name == "" || a.code != "" {
+		v.mentions = append(v.mentions, correlate.Mention{Ref: correlate.Ref{Kind: correlate.Request, Name: hex.EncodeToString(r.ID[:])}, Role: correlate.With})
+	}
+	t.book.add(v, a, fs)
+}
+
+// chunk is how many times or ids one query names.
+const chunk = 100
+
+// askFindings reads the rows of findings: those of one event by its time, the
+// others by their ids.
+func (t *teller) askFindings() error {
+	times := map[int64]bool{}
+	for _, fs := range t.found {
+		for _, f := range fs {
+			times[f.time.Micros] = true
+		}
+	}
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(times)), chunk) {
+		terms := make([]string, len(part))
+		for i, at := range part {
+			terms[i] = fmt.Sprintf("@timestamp:[%s TO %s}", stamp(at), stamp(at+1))
+		}
+		if err := t.askFor(terms); err != nil {
+			return err
+		}
+	}
+	var left []string
+	for id := range t.found {
+		if !t.book.told[id] {
+			left = append(left, "row_id:"+hex.EncodeToString(id[:]))
+		}
+	}
+	slices.Sort(left)
+	for part := range slices.Chunk(left, chunk) {
+		if err := t.askFor(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askFor tells the rows of findings among those that any of the terms finds.
+func (t *teller) askFor(terms []string) error {
+	return t.each(strings.Join(terms, " OR "), func(r timeline.Row) {
+		if len(t.found[r.ID]) > 0 {
+			t.see(r, false)
+		}
+	})
+}
+
+// each calls see with the rows of a query.
+func (t *teller) each(text string, see func(timeline.Row)) error {
+	where, err := query.Parse(text, query.Options{})
+	if err != nil {
+		return err
+	}
+	return correlate.Each(t.ctx, t.store, query.Widen(where), fields(), func(r timeline.Row) error {
+		see(r)
+		return nil
+	})
+}

@@ -1,0 +1,220 @@
+package story
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"amber/timeline/correlate"
+)
+
+// prose builds the parts of a sentence.
+type prose []Run
+
+func (p *prose) say(text string) { *p = append(*p, Run{Text: text}) }
+
+func (p *prose) name(ref correlate.Ref) {
+	if words := kindWords(ref.Kind); words != "" {
+		p.say(words + " ")
+	}
+	*p = append(*p, Run{Text: ref.Name, Kind: ref.Kind})
+}
+
+func (p *prose) code(text string) { *p = append(*p, Run{Text: text, Code: true}) }
+
+// kindWords stand before a name, where it does not say itself what it is.
+func kindWords(k correlate.Kind) string {
+	switch k {
+	case correlate.Account:
+		return "the service account"
+	case correlate.Pod:
+		return "the pod"
+	case correlate.Container:
+		return "the container"
+	case correlate.Node:
+		return "the node"
+	case correlate.Session:
+		return "the session"
+	case correlate.CloudRole:
+		return "the role"
+	case correlate.Token:
+		return "the token"
+	case correlate.AccessKey:
+		return "the access key"
+	case correlate.Instance:
+		return "the instance"
+	case correlate.Process:
+		return "the process"
+	}
+	return ""
+}
+
+// shown are how many objects are named before the rest is counted.
+const shown = 5
+
+// sentence puts a step into words.
+func (s *step) sentence() Sentence {
+	var p prose
+	s.subject(&p)
+	p.say(" ")
+	if s.failed != "" {
+		p.say("tried to " + s.verb.base)
+	} else {
+		p.say(s.verb.past)
+	}
+	s.what(&p)
+	if s.code != "" {
+		p.say(" ")
+		p.code(s.code)
+	}
+	if s.where.Name != "" {
+		p.say(cmp.Or(map[correlate.Kind]string{correlate.Node: " on "}[s.where.Kind], " in "))
+		p.name(s.where)
+	}
+	if d := s.theDetail(); d != "" {
+		p.say(" (" + d + ")")
+	}
+	s.origin(&p)
+	if n := s.count; n > 1 && (int64(len(s.objects)) < n || s.many || len(s.answer) > 0) {
+		p.say(fmt.Sprintf(", %d times", n))
+	}
+	if s.failed != "" {
+		p.say(": " + s.failed)
+	}
+	out := Sentence{
+		Text: p, Sure: correlate.Certain, Level: s.level, Techniques: s.techniques, Rules: s.rules, Findings: s.findings,
+		First: s.first, Last: s.last, Count: s.count, Rows: s.rows, actor: s.effective(), target: s.aim(),
+	}
+	if s.weak != "" {
+		out.Sure, out.Because = correlate.Possible, s.weak
+	}
+	return out
+}
+
+func (s *step) effective() correlate.Ref {
+	if s.as.Name != "" {
+		return s.as
+	}
+	return s.actor
+}
+
+// aim is what a diagram's arrow leads to.
+func (s *step) aim() correlate.Ref {
+	if s.where.Name != "" {
+		return s.where
+	}
+	for _, ref := range s.refs {
+		if ref.Kind == s.kind && ref != s.actor && ref != s.as {
+			return ref
+		}
+	}
+	return correlate.Ref{}
+}
+
+func (s *step) subject(p *prose) {
+	switch {
+	case s.actor.Name == "":
+		p.say("Somebody")
+	default:
+		p.name(s.actor)
+	}
+	if s.as.Name != "" {
+		p.say(", acting as ")
+		p.name(s.as)
+		p.say(",")
+	}
+}
+
+// what names the objects: a few by name, more by their number.
+func (s *step) what(p *prose) {
+	named, spaces := s.objectNames()
+	if len(named) == 0 {
+		if s.nouns != "" {
+			p.say(" " + s.nouns)
+			s.spaces(p, spaces)
+		}
+		return
+	}
+	count := ""
+	if s.many {
+		count = "more than "
+	}
+	if s.noun != "" {
+		if len(named) == 1 {
+			p.say(" the " + s.noun)
+			if s.noun == "on" || s.noun == "from" {
+				(*p)[len(*p)-1].Text = " " + s.noun
+			}
+		} else {
+			p.say(fmt.Sprintf(" %s%d %s", count, len(named), s.nouns))
+		}
+	}
+	for i, name := range named[:min(len(named), shown)] {
+		p.say(map[bool]string{true: " ", false: ", "}[i == 0])
+		*p = append(*p, Run{Text: name, Kind: s.kind, Code: s.kind == correlate.File})
+	}
+	if more := len(named) - shown; more > 0 {
+		p.say(fmt.Sprintf(" and %d more", more))
+	}
+	s.spaces(p, spaces)
+}
+
+// objectNames are the objects, and the namespaces that they are in.
+func (s *step) objectNames() (named, spaces []string) {
+	for _, name := range s.order {
+		if name != "" {
+			named = append(named, name)
+		}
+	}
+	for _, ns := range slices.Sorted(maps.Keys(s.in)) {
+		spaces = append(spaces, ns)
+	}
+	return named, spaces
+}
+
+func (s *step) spaces(p *prose, spaces []string) {
+	all := slices.Contains(spaces, "") && s.verb.base == "list"
+	spaces = slices.DeleteFunc(spaces, func(ns string) bool { return ns == "" })
+	switch n := len(spaces); {
+	case n == 1:
+		p.say(" in the namespace ")
+		*p = append(*p, Run{Text: spaces[0], Kind: correlate.Object})
+	case n > 1 && n <= shown:
+		p.say(" in the namespaces " + listed(spaces, ""))
+	case n > shown:
+		p.say(fmt.Sprintf(" in %d namespaces", n))
+	}
+	switch {
+	case all && len(spaces) > 0:
+		p.say(" and in all namespaces at once")
+	case all:
+		p.say(" of the whole cluster")
+	}
+}
+
+// theDetail is what is to be added where it is the same of all.
+func (s *step) theDetail() string {
+	if len(s.details) != 1 {
+		return ""
+	}
+	for d := range s.details {
+		return d
+	}
+	return ""
+}
+
+// origin says from where it was done.
+func (s *step) origin(p *prose) {
+	list := slices.SortedFunc(maps.Keys(s.from), func(a, b correlate.Ref) int {
+		return cmp.Or(cmp.Compare(s.from[b], s.from[a]), strings.Compare(a.Name, b.Name))
+	})
+	for i, ref := range list[:min(len(list), 3)] {
+		p.say(map[bool]string{true: " from ", false: ", "}[i == 0])
+		p.name(ref)
+	}
+	if more := len(list) - 3; more > 0 {
+		p.say(fmt.Sprintf(" and %d more addresses", more))
+	}
+}
