@@ -1,0 +1,212 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"amber/timeline"
+	"amber/timeline/detect"
+	"amber/timeline/query"
+)
+
+// findingsScreen is what the rules found: a list, or the ATT&CK matrix.
+type findingsScreen struct {
+	all     []detect.Finding
+	known   bool // they were read, or there is nobody to ask
+	levels  map[timeline.RowID]detect.Level
+	list    list
+	matrix  bool
+	tactic  int    // of the matrix
+	tech    int    // of the tactic
+	only    string // a technique that the list is narrowed to
+	byTime  bool
+	hidden  bool // those that were called benign are shown too
+	version int
+}
+
+// findingsMsg are all findings.
+type findingsMsg struct {
+	all []detect.Finding
+	err error
+}
+
+func (m *model) loadFindings() {
+	if m.c.Findings == nil {
+		m.found.known = true
+		return
+	}
+	m.asker.ask(laneWork, func(ctx context.Context, tell func(tea.Msg)) {
+		all, err := m.c.Findings(ctx)
+		tell(findingsMsg{all, err})
+	})
+}
+
+func (f findingsMsg) take(m *model) error {
+	s := &m.found
+	s.known = true
+	if f.err != nil {
+		return f.err
+	}
+	s.all, s.levels = f.all, map[timeline.RowID]detect.Level{}
+	for i := range s.all {
+		level, _ := detect.ParseLevel(s.all[i].Level)
+		for _, id := range s.all[i].Rows {
+			s.levels[id] = max(s.levels[id], level)
+		}
+	}
+	s.sort()
+	return nil
+}
+
+// sort puts the worst first, or the earliest.
+func (s *findingsScreen) sort() {
+	s.version++
+	slices.SortStableFunc(s.all, func(a, b detect.Finding) int {
+		la, _ := detect.ParseLevel(a.Level)
+		lb, _ := detect.ParseLevel(b.Level)
+		if s.byTime {
+			la, lb = 0, 0
+		}
+		return cmp.Or(cmp.Compare(lb, la), cmp.Compare(a.Time.Micros, b.Time.Micros), strings.Compare(a.ID, b.ID))
+	})
+}
+
+// level is the worst of the findings that a row belongs to.
+func (s *findingsScreen) level(id timeline.RowID) (detect.Level, bool) {
+	l, ok := s.levels[id]
+	return l, ok
+}
+
+// shown are the findings of the list.
+func (m *model) shownFindings() []*detect.Finding {
+	var out []*detect.Finding
+	for i := range m.found.all {
+		f := &m.found.all[i]
+		if m.found.only != "" && !slices.Contains(f.Techniques, m.found.only) {
+			continue
+		}
+		if !m.found.hidden && (m.triage(f) == "benign" || f.Suppressed != "") {
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// triage is what somebody thought of a finding.
+func (m *model) triage(f *detect.Finding) string {
+	return cmp.Or(m.notes.triages[f.ID].State, "new")
+}
+
+func (s *findingsScreen) move(d, h int) {
+	if s.matrix {
+		s.tech = max(0, s.tech+d)
+		return
+	}
+	s.list.sel = max(0, s.list.sel+d)
+}
+
+func findingKeys() []binding {
+	g := "findings"
+	return []binding{
+		{"enter", atFindings, "its events", "the events of the finding, in the timeline", g, act((*model).openFinding)},
+		{"a tab", atFindings, "ATT&CK matrix", "the ATT&CK matrix, or the list", g, act(func(m *model) { m.found.matrix = !m.found.matrix })},
+		{"l right", atFindings, "", "the next tactic", g, act(func(m *model) { m.found.tactic++ })},
+		{"h left", atFindings, "", "the tactic before", g, act(func(m *model) { m.found.tactic = max(0, m.found.tactic-1) })},
+		{"c", atFindings, "confirm", "confirmed: it is what it says", g, act(func(m *model) { m.judge("confirmed") })},
+		{"b", atFindings, "benign", "benign, with the reason", g, act(func(m *model) { m.judge("benign") })},
+		{"n", atFindings, "", "new again", g, act(func(m *model) { m.judge("new") })},
+		{"z", atFindings, "", "show those that are benign or suppressed, or hide them", g, act(func(m *model) { m.found.hidden = !m.found.hidden })},
+		{"o", atFindings, "", "by level, or by time", g, act(func(m *model) { m.found.byTime = !m.found.byTime; m.found.sort() })},
+		{"S", atFindings, "pin", "pin its first event to the story", g, act((*model).pinFinding)},
+		{"x", atFindings, "", "all techniques again", g, act(func(m *model) { m.found.only = "" })},
+		{"v", atFindings, "", "all that is known of it", g, act((*model).readFinding)},
+	}
+}
+
+// finding is the chosen one.
+func (m *model) finding() *detect.Finding {
+	all := m.shownFindings()
+	if len(all) == 0 || m.found.matrix {
+		return nil
+	}
+	return all[max(0, min(m.found.list.sel, len(all)-1))]
+}
+
+// maxOpened rows of a finding are asked for by their ids; of one with more the
+// span and the entities are shown.
+const maxOpened = 200
+
+// openFinding shows the events of the chosen finding, or of the matrix's cell
+// the findings.
+func (m *model) openFinding() {
+	if m.found.matrix {
+		m.openCell()
+		return
+	}
+	f := m.finding()
+	if f == nil || len(f.Rows) == 0 {
+		return
+	}
+	v := view{At: f.Time.Micros, HasAt: true, Row: f.Rows[0], Title: f.Title}
+	if len(f.Rows) <= maxOpened {
+		var ids []string
+		for _, id := range f.Rows {
+			ids = append(ids, fmt.Sprintf("%x", id[:]))
+		}
+		v.Filter = "row_id:(" + strings.Join(ids, " OR ") + ")"
+		if len(ids) == 1 {
+			v.Filter = "row_id:" + ids[0]
+		}
+	} else {
+		v.Span = span{f.Time.Micros, f.End.Micros + 1}
+	}
+	if _, err := query.Parse(v.Filter, query.Options{}); err != nil {
+		m.fail(err)
+		return
+	}
+	m.visit(v)
+}
+
+// pinFinding pins the first event of the finding, with the rule's title.
+func (m *model) pinFinding() {
+	f := m.finding()
+	if f == nil || len(f.Rows) == 0 {
+		return
+	}
+	line := f.Title
+	if f.Output != "" {
+		line += ": " + f.Output
+	}
+	line = strings.ToValidUTF8(line[:min(len(line), 1000)], "\ufffd")
+	m.write(note{Kind: "pin", Row: fmt.Sprintf("%x", f.Rows[0][:]), At: f.Time.Micros, Line: line, Finding: f.ID})
+	m.say("pinned; 5 shows the story")
+}
+
+// judge says what one thinks of the finding.
+func (m *model) judge(state string) {
+	f := m.finding()
+	if f == nil {
+		return
+	}
+	n := note{Kind: "triage", Finding: f.ID, State: state, Line: f.Title, At: f.Time.Micros}
+	if state != "benign" {
+		m.write(n)
+		m.say(f.Title + ": " + state)
+		return
+	}
+	p := &prompt{label: "benign, because:", hint: "it is kept with your name; z shows benign findings again", keep: true}
+	p.done = func(m *model, s string) error {
+		if n.Text = strings.TrimSpace(s); n.Text == "" {
+			return errEmpty
+		}
+		m.write(n)
+		return nil
+	}
+	m.over = p
+}

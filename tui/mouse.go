@@ -1,0 +1,129 @@
+package tui
+
+import tea "github.com/charmbracelet/bubbletea"
+
+// toggleMouse: it is off by default, so that the terminal's own selecting works.
+func toggleMouse(m *model) tea.Cmd {
+	m.mouse = !m.mouse
+	if m.mouse {
+		m.say("the mouse is on: click rows and values, drag over the bars; M turns it off")
+		return tea.EnableMouseCellMotion
+	}
+	m.say("the mouse is off")
+	return tea.DisableMouse
+}
+
+// moused: the wheel scrolls, a click chooses, a drag over the bars zooms.
+func (m *model) moused(msg tea.MouseMsg) tea.Cmd {
+	if m.over != nil {
+		return nil
+	}
+	switch msg.Button {
+	case tea.MouseButtonWheelUp:
+		m.move(-3)
+		return nil
+	case tea.MouseButtonWheelDown:
+		m.move(3)
+		return nil
+	}
+	y := msg.Y - 1
+	switch {
+	case msg.Action == tea.MouseActionPress && msg.Button == tea.MouseButtonLeft && msg.Y == 0:
+		m.clickTab(msg.X)
+	case m.screen != onTimeline:
+		m.clickLine(msg, y)
+	case y < m.chartLines() || m.drag >= 0:
+		m.dragged(msg)
+	case msg.Action == tea.MouseActionPress && msg.Button == tea.MouseButtonLeft:
+		m.clickTimeline(msg.X, y-m.chartLines()-1)
+	}
+	return nil
+}
+
+func (m *model) clickTab(x int) {
+	at := len(" amber ")
+	for s := range screens {
+		name := s.String()
+		if m.w < 100 && s != m.screen {
+			name = name[:min(len(name), 5)]
+		}
+		if at += len(name) + 4; x < at {
+			m.goTo(s)
+			return
+		}
+	}
+}
+
+func (m *model) clickLine(msg tea.MouseMsg, y int) {
+	if msg.Action != tea.MouseActionPress || msg.Button != tea.MouseButtonLeft || y < 1 {
+		return
+	}
+	var l *list
+	n := 0
+	switch m.screen {
+	case onFindings:
+		l, n = &m.found.list, len(m.shownFindings())
+	case onProcesses:
+		l, n = &m.procs.list, len(m.procs.rows)
+	case onEvidence:
+		l, n = &m.ev.list, len(m.nodes())
+	default:
+		return
+	}
+	if i := l.top + y - 1; i < n {
+		again := i == l.sel
+		l.sel = i
+		if again {
+			m.dispatch("enter")
+		}
+	}
+}
+
+// dragged zooms to what was dragged over.
+func (m *model) dragged(msg tea.MouseMsg) {
+	o := &m.tl.over
+	switch {
+	case o.width == 0:
+	case msg.Action == tea.MouseActionPress && msg.Button == tea.MouseButtonLeft:
+		m.drag = msg.X
+	case msg.Action == tea.MouseActionRelease && m.drag >= 0:
+		from, to := min(m.drag, msg.X)-chartLabel, max(m.drag, msg.X)-chartLabel
+		m.drag = -1
+		first := floor(o.span.From, o.width)
+		if to == from {
+			m.jumpTo(first + int64(max(0, from))*o.width)
+			return
+		}
+		m.zoomTo(span{first + int64(max(0, from))*o.width, first + int64(to+1)*o.width}, false)
+	}
+}
+
+// clickTimeline chooses a row, or a value at the side.
+func (m *model) clickTimeline(x, y int) {
+	t := &m.tl
+	switch {
+	case y < 0 || y >= m.listHeight():
+		if t.detail.open {
+			t.focus = focusDetail
+		}
+	case x >= m.w-m.sideWidth():
+		t.focus = focusFacets
+		if i := t.facets.list.top + y; i < len(t.facets.lines()) {
+			again := i == t.facets.list.sel
+			t.facets.list.sel = i
+			if again {
+				m.facetNarrow(false)
+			}
+		}
+	default:
+		t.focus = focusList
+		if t.win.top+y < t.win.len() {
+			again := t.win.top+y == t.win.sel
+			t.win.sel = t.win.top + y
+			m.moveRows(0)
+			if again {
+				m.openDetail()
+			}
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package tui
+
+import (
+	"context"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"amber/timeline"
+	"amber/timeline/correlate"
+	"amber/timeline/query"
+)
+
+// processScreen is the process forest of one container or node.
+type processScreen struct {
+	graph   *correlate.Graph
+	loading bool
+	scopes  []correlate.Ref // what has processes, containers first
+	scope   int
+	rows    []processRow
+	shut    map[correlate.Ref]bool
+	cut     bool // there are more than are shown
+	span    span
+	freezes []freeze
+	touched map[correlate.Ref][]string // files that a process wrote
+	list    list
+	want    correlate.Ref // what to show once the graph is here
+	pid     string        // and to choose
+}
+
+// processRow is a line of the tree.
+type processRow struct {
+	p      *correlate.Proc
+	prefix string // the branches before it
+}
+
+// freeze is a moment at which a container stood still.
+type freeze struct {
+	container string
+	at        int64
+}
+
+// graphMsg is what correlation found in the whole case.
+type graphMsg struct {
+	graph   *correlate.Graph
+	freezes []freeze
+	err     error
+}
+
+func (m *model) loadProcesses() {
+	p := &m.procs
+	if p.graph != nil || p.loading {
+		m.chooseScope()
+		return
+	}
+	p.loading = true
+	m.doing = "joining all events, esc stops"
+	s := m.c.Store
+	m.asker.ask(laneWork, func(ctx context.Context, tell func(tea.Msg)) {
+		g, err := correlate.Build(ctx, s)
+		if err != nil {
+			m.asker.send(graphMsg{err: err}) // also when it was called off
+			return
+		}
+		f, err := freezes(ctx, s)
+		m.asker.send(graphMsg{g, f, err})
+	})
+}
+
+// freezes are the moments at which amber froze a container.
+func freezes(ctx context.Context, s timeline.Store) ([]freeze, error) {
+	where, err := query.Parse("event.action:froze-container", query.Options{})
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.Rows(ctx, timeline.Ask{Where: where, Fields: []string{"container.id"}}, "", 1000)
+	var out []freeze
+	for _, r := range page.Rows {
+		out = append(out, freeze{shortID(text(r.Values["container.id"])), r.Time.Micros})
+	}
+	return out, err
+}
+
+// shortID is a container's id as correlation names it.
+func shortID(id string) string {
+	if len(id) > 12 && strings.Trim(id, "0123456789abcdef") == "" {
+		return id[:12]
+	}
+	return id
+}
+
+func (g graphMsg) take(m *model) error {
+	p := &m.procs
+	p.loading, m.doing = false, ""
+	if g.err != nil {
+		return g.err
+	}
+	p.graph, p.freezes = g.graph, g.freezes
+	p.shut, p.touched = map[correlate.Ref]bool{}, map[correlate.Ref][]string{}
+	for _, kind := range []correlate.Kind{correlate.Container, correlate.Node} {
+		for _, e := range p.graph.Entities {
+			if e.Kind == kind {
+				if roots, _ := p.graph.ProcessForest(e.Ref, 1); len(roots) > 0 {
+					p.scopes = append(p.scopes, e.Ref)
+				}
+			}
+		}
+	}
+	for _, l := range p.graph.Links {
+		if l.Kind == correlate.Wrote {
+			from, to := p.graph.Entities[l.From].Ref, p.graph.Entities[l.To].Name
+			p.touched[from] = append(p.touched[from], to)
+		}
+	}
+	m.chooseScope()
+	return nil
+}
+
+// chooseScope goes to what was wanted, and lays its tree out.
+func (m *model) chooseScope() {
+	p := &m.procs
+	for i, s := range p.scopes {
+		if s == p.want {
+			p.scope = i
+		}
+	}
+	p.want = correlate.Ref{}
+	m.growTree()
+	if p.pid != "" {
+		for i, r := range p.rows {
+			if pidText(r.p) == p.pid {
+				p.list.sel = i
+			}
+		}
+		p.pid = ""
+	}
+}
+
+// maxProcesses of a tree are shown.
+const maxProcesses = 20_000
+
+func (m *model) growTree() {
+	p := &m.procs
+	p.rows, p.cut, p.span = nil, false, span{}
+	if p.scope >= len(p.scopes) {
+		return
+	}
+	roots, cut := p.graph.ProcessForest(p.scopes[p.scope], maxProcesses)
+	p.cut = cut
+	p.measure(roots)
+	for i, r := range roots {
+		m.addBranch(r, "", i == len(roots)-1, true)
+	}
+	p.list.show(len(p.rows), m.h-5)
+}
+
+// measure finds from when to when the tree lasts.
+func (p *processScreen) measure(procs []*correlate.Proc) {
+	for _, x := range procs {
+		end := x.Start.Micros
+		if x.End != timeline.NoTime {
+			end = x.End.Micros
+		}
+		if p.span.all() {
+			p.span = span{x.Start.Micros, end + 1}
+		}
+		p.span = span{min(p.span.From, x.Start.Micros), max(p.span.To, end+1)}
+		p.measure(x.Children)
+	}
+}
+
+func (m *model) addBranch(x *correlate.Proc, prefix string, last, root bool) {
+	p := &m.procs
+	sign, below := "", ""
+	switch {
+	case root:
+	case last:
+		sign, below = m.k.last, "  "
+	default:
+		sign, below = m.k.branch, m.k.pipe
+	}
+	p.rows = append(p.rows, processRow{x, prefix + sign})
+	if p.shut[x.Ref] {
+		return
+	}
+	for i, c := range x.Children {
+		m.addBranch(c, prefix+below, i == len(x.Children)-1, false)
+	}
+}
+
+// openTree shows the processes of a container or a host.
+func (m *model) openTree(scope correlate.Ref, pid string) {
+	m.procs.want, m.procs.pid = scope, pid
+	m.goTo(onProcesses)
+	if m.procs.graph != nil {
+		m.chooseScope()
+	}
+}
+
+func processKeys() []binding {
+	g := "processes"
+	return []binding{
+		{"enter", atProcesses, "its events", "the events of the process, in the timeline", g, act((*model).openProcess)},
+		{"c", atProcesses, "another container", "another container or host", g, act((*model).openScopes)},
+		{"space h l left right", atProcesses, "fold", "fold what it started, or unfold it", g, act((*model).foldProcess)},
+		{"v", atProcesses, "all of it", "all that is known of the process", g, act((*model).readProcess)},
+		{"S", atProcesses, "pin", "pin its first event to the story", g, act((*model).pinProcess)},
+		{"*", atProcesses, "", "unfold everything", g, act(func(m *model) { clear(m.procs.shut); m.growTree() })},
+	}
+}
+
+func (m *model) process() *correlate.Proc {
+	if s := m.procs.list.sel; s < len(m.procs.rows) {
+		return m.procs.rows[s].p
+	}
+	return nil
+}
+
+func (m *model) foldProcess() {
+	if x := m.process(); x != nil && len(x.Children) > 0 {
+		m.procs.shut[x.Ref] = !m.procs.shut[x.Ref]
+		m.growTree()
+	}
+}
+
+// openProcess shows the rows with the process's number, host and time.
+func (m *model) openProcess() {
+	x := m.process()
+	if x == nil {
+		return
+	}
+	f := "process.pid:" + pidText(x)
+	if x.Host != "" {
+		f += " AND " + term("host.name", x.Host)
+	}
+	v := view{Filter: f, At: x.Start.Micros, HasAt: true, Row: x.Row, Title: "process " + pidText(x)}
+	if x.End != timeline.NoTime {
+		v.Span = span{x.Start.Micros - 1e6, x.End.Micros + 1e6}
+	}
+	m.visit(v)
+}
+
+func (m *model) pinProcess() {
+	x := m.process()
+	if x == nil {
+		return
+	}
+	r := timeline.Row{ID: x.Row, Time: x.Start, Values: map[string]any{"message": commandOf(x)}}
+	m.write(m.noteOf("pin", &r))
+	m.say("pinned; 5 shows the story")
+}
+
+// openScopes offers the containers and hosts.
+func (m *model) openScopes() {
+	u := &menu{title: "processes of", types: true}
+	for i, s := range m.procs.scopes {
+		label := ""
+		if at, ok := m.procs.graph.Find(s); ok {
+			label = m.procs.graph.Entities[at].Label
+		}
+		u.items = append(u.items, item{"", s.String(), label, act(func(m *model) {
+			m.procs.scope, m.procs.list = i, list{}
+			m.growTree()
+		})})
+	}
+	m.over = u
+}
