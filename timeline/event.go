@@ -55,6 +55,7 @@ type Event struct {
 type Extra struct {
 	Name  []byte // dotted: "aws.cloudtrail.user_identity.type"
 	Value []byte // text; numbers and truth values as JSON writes them
+	Fixed bool   // Name lives for ever and is never written to
 }
 
 // Reset empties an event for the next record. Buffers are kept.
@@ -117,15 +118,19 @@ func (e *Event) AddConst(f Field, v string) { e.Add(f, constant(v)) }
 // More adds to Extra; an empty value is left out.
 func (e *Event) More(name, value []byte) {
 	if len(value) > 0 {
-		e.extra = append(e.extra, Extra{name, value})
+		e.extra = append(e.extra, Extra{Name: name, Value: value})
 	}
 }
 
 // Put is More under a name that lives for ever.
-func (e *Event) Put(name string, value []byte) { e.More(constant(name), value) }
+func (e *Event) Put(name string, value []byte) {
+	if len(value) > 0 {
+		e.extra = append(e.extra, Extra{constant(name), value, true})
+	}
+}
 
 // PutConst is Put of a value that lives for ever too.
-func (e *Event) PutConst(name, value string) { e.More(constant(name), constant(value)) }
+func (e *Event) PutConst(name, value string) { e.Put(name, constant(value)) }
 
 // GetStr is a keyword or text field, nil where it is absent.
 func (e *Event) GetStr(f Field) []byte {

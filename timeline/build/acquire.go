@@ -42,7 +42,7 @@ type acquired struct {
 }
 
 // chunk is how much is hashed and written at a time.
-const chunk = 1 << 20
+const chunk = 128 << 10
 
 // acquire begins to take in a file or, with a nil file, a stream, which is
 // always copied.

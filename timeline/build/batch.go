@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	batchSize    = 512 << 10 // bytes of records in a batch, one longer record aside
+	batchSize    = 128 << 10 // bytes of records in a batch, one longer record aside
 	batchRecords = 4096
 	maxSpare     = 4 << 20 // a longer buffer is not kept for the next batch
 )

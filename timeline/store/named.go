@@ -89,6 +89,7 @@ type names struct {
 
 // nameInfo is what there is to know of a name.
 type nameInfo struct {
+	name   []byte
 	column int    // of named, or -1
 	key    uint32 // its number among the map's keys, 0 where it is not in the map
 	next   uint32 // which name came behind it the last time
@@ -113,19 +114,19 @@ func (n *names) bytes() int {
 
 // number is a name's, 0 where there are too many. The fields of an event mostly
 // come as they did in the event before.
-func (n *names) number(before uint32, name []byte) uint32 {
+func (n *names) number(before uint32, x *timeline.Extra) uint32 {
 	if before != 0 {
-		if k := n.info[before-1].next; k != 0 && bytes.Equal(n.value(k), name) {
+		if k := n.info[before-1].next; k != 0 && bytes.Equal(n.info[k-1].name, x.Name) {
 			return k
 		}
 	}
-	k := n.find(name)
+	k := n.find(x.Name)
 	if k == 0 {
 		if len(n.info) == maxNames {
 			return 0
 		}
-		k = n.look(name)
-		n.enter(name)
+		k = n.look(x.Name)
+		n.enter(x)
 	}
 	if before != 0 {
 		n.info[before-1].next = k
@@ -134,16 +135,20 @@ func (n *names) number(before uint32, name []byte) uint32 {
 }
 
 // enter makes room for what there is to know of a new name; the dictionaries of a
-// former run are used again.
-func (n *names) enter(name []byte) {
+// former run are used again. A name that lives for ever is compared by its
+// address mostly.
+func (n *names) enter(x *timeline.Extra) {
 	if len(n.info) < cap(n.info) {
 		n.info = n.info[:len(n.info)+1]
 	} else {
 		n.info = append(n.info, nameInfo{})
 	}
 	i := &n.info[len(n.info)-1]
-	i.column, i.key, i.next = -1, 0, 0
-	if leaf, ok := namedLeaf(string(name)); ok {
+	i.name, i.column, i.key, i.next = x.Name, -1, 0, 0
+	if !x.Fixed {
+		i.name = bytes.Clone(x.Name)
+	}
+	if leaf, ok := namedLeaf(string(x.Name)); ok {
 		i.column = leaf - leafNamed
 	}
 }
@@ -151,8 +156,10 @@ func (n *names) enter(name []byte) {
 // addExtras adds what has no column of the event's own.
 func (c *columns) addExtras(e *timeline.Event, row int) {
 	var before uint32
-	for _, x := range e.Extras() {
-		k := c.names.number(before, x.Name)
+	extras := e.Extras()
+	for i := range extras {
+		x := &extras[i]
+		k := c.names.number(before, x)
 		before = k
 		if k == 0 {
 			c.extra = append(c.extra, pair{c.keys.put(x.Name), c.values.put(x.Value), 0})

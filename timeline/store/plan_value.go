@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"amber/timeline"
 	"amber/timeline/query"
@@ -138,15 +137,13 @@ func containing(w *words, needle []byte) (hits []bool, ok bool) {
 			start = end
 		}
 	}
-	var high byte
 	for i, b := range folded {
-		high |= b
 		if 'A' <= b && b <= 'Z' {
 			b += 'a' - 'A'
 		}
 		folded[i] = b
 	}
-	if high >= utf8.RuneSelf {
+	if !foldsByLetter(folded) {
 		return nil, false
 	}
 	for at := 0; ; {

@@ -57,15 +57,15 @@ func appendPacked(dst []byte, vals []uint32, w int) []byte {
 	n := 0
 	for _, v := range vals {
 		acc |= uint64(v) << n
-		n += w
-		for n >= 8 {
-			dst = append(dst, byte(acc))
-			acc >>= 8
-			n -= 8
+		if n += w; n >= 32 {
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(acc))
+			acc >>= 32
+			n -= 32
 		}
 	}
-	if n > 0 {
+	for ; n > 0; n -= 8 {
 		dst = append(dst, byte(acc))
+		acc >>= 8
 	}
 	for len(dst) < end {
 		dst = append(dst, 0)

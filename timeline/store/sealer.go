@@ -27,6 +27,7 @@ type sealer struct {
 	words            []byte
 	stamps           []uint16 // the last block, from 1, in which a value was seen
 	folded           []byte
+	before           []byte // the text of the block whose trigrams were entered last
 }
 
 func newSealer() (*sealer, error) {
@@ -111,6 +112,7 @@ func (s *sealer) leaf(leaf int) error {
 // blocks calls f with the rows of each block.
 func (s *sealer) blocks(f func(block int, rows []uint32) error) error {
 	for b := 0; b*blockRows < len(s.order); b++ {
+		s.before = nil
 		if err := f(b, s.order[b*blockRows:min(len(s.order), (b+1)*blockRows)]); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (s *sealer) extraValues(ch *chunk) error {
 				s.vals = append(s.vals, v)
 			}
 			if d.plain || s.fresh(v, b) {
-				s.folded = s.tri[b].add(d.value(p.value), s.folded)
+				s.enter(b, d.value(p.value))
 			}
 		})
 		if plain {

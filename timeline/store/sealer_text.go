@@ -126,7 +126,7 @@ func (s *sealer) values(ch *chunk, d *dict, block int, words bool) error {
 		}
 		if words {
 			for _, v := range s.texts {
-				s.folded = s.tri[block].add(v, s.folded)
+				s.enter(block, v)
 			}
 		}
 		return s.plainPage(ch)
@@ -134,11 +134,17 @@ func (s *sealer) values(ch *chunk, d *dict, block int, words bool) error {
 	if words {
 		for _, v := range s.vals {
 			if s.fresh(v, block) {
-				s.folded = s.tri[block].add(d.value(v+1), s.folded)
+				s.enter(block, d.value(v+1))
 			}
 		}
 	}
 	return s.dictPage(ch, d.len())
+}
+
+// enter enters the trigrams of a text of a block.
+func (s *sealer) enter(block int, v []byte) {
+	s.folded = s.tri[block].add(v, s.before, s.folded)
+	s.before = v
 }
 
 // fresh tells whether a value is met for the first time in a block.

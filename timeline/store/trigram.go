@@ -1,6 +1,9 @@
 package store
 
 import (
+	"encoding/binary"
+	"math/bits"
+	"unicode"
 	"unicode/utf8"
 
 	"amber/timeline/query"
@@ -35,25 +38,63 @@ var class = func() (t [256]byte) {
 // trigrams is the set of those in one block.
 type trigrams [triCount / 64]uint64
 
-// add enters a text's trigrams. Scratch is used for what is not ASCII.
-func (t *trigrams) add(v []byte, scratch []byte) []byte {
+// add enters a text's trigrams; those of a beginning that it has in common with
+// a text before it are there. Scratch is used for what is not ASCII.
+func (t *trigrams) add(v, before, scratch []byte) []byte {
 	if len(v) < 3 {
 		return scratch
 	}
-	var tri uint32
-	var high byte
-	for i, b := range v {
-		high |= b
-		tri = (tri<<6 | uint32(class[b])) & triMask
-		if i >= 2 {
-			t[tri>>6] |= 1 << (tri & 63)
-		}
+	at := max(0, common(v, before)-2)
+	rest := v[at:]
+	if len(rest) < 3 {
+		return scratch
 	}
-	if high >= utf8.RuneSelf {
+	tri := uint32(class[rest[0]])<<6 | uint32(class[rest[1]])
+	for _, b := range rest[2:] {
+		tri = (tri<<6 | uint32(class[b])) & triMask
+		t[tri>>6] |= 1 << (tri & 63)
+	}
+	if !foldsByLetter(v) {
 		scratch = query.AppendFolded(scratch[:0], v)
 		t.addFolded(scratch)
 	}
 	return scratch
+}
+
+// common is how many bytes two texts have in common at their beginning.
+func common(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if d := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); d != 0 {
+			return i + bits.TrailingZeros64(d)/8
+		}
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+// foldsByLetter tells whether lower case changes nothing but the letters of
+// ASCII, so that it can be had byte for byte.
+func foldsByLetter(v []byte) bool {
+	for i := 0; i < len(v); {
+		if i+8 <= len(v) && binary.LittleEndian.Uint64(v[i:])&0x8080808080808080 == 0 {
+			i += 8
+			continue
+		}
+		if v[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(v[i:])
+		if unicode.ToLower(r) != r {
+			return false
+		}
+		i += n
+	}
+	return true
 }
 
 func (t *trigrams) addFolded(v []byte) {
