@@ -8,7 +8,8 @@ type program struct {
 	names   naming
 	from    []origin
 	node    node
-	single  bool // the condition is to hold within one record of the event
+	single  bool            // the condition is to hold within one record of the event
+	types   map[string]bool // in lower case, of which the record is to be one; any, where nil
 }
 
 // builder binds a condition to a dataset. A field that the dataset cannot give
@@ -35,7 +36,11 @@ func build(t target, condition expr, filters []expr) (p *program, own, filtering
 	for _, f := range filters {
 		list = append(list, not(b.bind(f, false)))
 	}
-	return &program{dataset: t.dataset, names: t.names, node: allOf(list), from: b.from, single: b.single}, own, b.missing
+	p = &program{dataset: t.dataset, names: t.names, node: allOf(list), from: b.from, single: b.single}
+	if p.single {
+		p.types = recordTypes(p.node)
+	}
+	return p, own, b.missing
 }
 
 func not(n node) node {

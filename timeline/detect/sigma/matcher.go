@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"bytes"
 	"sync"
 
 	"amber/timeline"
@@ -57,24 +56,6 @@ func (m *matcher) Match(v detect.View) bool {
 	ok := p.match(s)
 	s.end()
 	return ok
-}
-
-// match of a rule that means one record tries each of the event.
-func (p *program) match(s *state) bool {
-	if !p.single {
-		return p.node.eval(s)
-	}
-	for line := range bytes.Lines(s.view.Raw()) {
-		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
-			continue
-		}
-		s.forget()
-		s.line, s.record = line, s.pairs.Read(line)
-		if p.node.eval(s) {
-			return true
-		}
-	}
-	return false
 }
 
 // Field implements detect.FieldReader. Of an event with several records it reads

@@ -12,12 +12,14 @@ import (
 )
 
 // load loads files given as name, text, name, text …
-func load(files ...string) detect.Rules {
-	tree := fstest.MapFS{}
+func load(files ...string) detect.Rules { return Load(tree(files...)) }
+
+func tree(files ...string) fstest.MapFS {
+	t := fstest.MapFS{}
 	for i := 0; i+1 < len(files); i += 2 {
-		tree[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+		t[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
 	}
-	return Load(tree)
+	return t
 }
 
 // only loads a rule that has to be without fault.

@@ -196,7 +196,7 @@ func (t *number) holds(v *value) bool {
 	if !numeric(v.text) {
 		return false
 	}
-	if t.ok {
+	if t.ok && !bytes.ContainsAny(v.text, ".eE") {
 		if i, err := strconv.ParseInt(str(v.text), 10, 64); err == nil {
 			return compare(t.op, i, t.i)
 		}
