@@ -41,6 +41,7 @@ func timelineCommand() *cli.Command {
 				&cli.StringFlag{Name: "as", Usage: "read all files as this source: " + strings.Join(sourceNames(), ", ")},
 				&cli.StringFlag{Name: "map", Usage: "a FILE that says how other JSON lines or CSV are read: see docs/event-schema.md"},
 				&cli.BoolFlag{Name: "follow", Usage: "go on reading while they are written, until interrupted"},
+				&cli.BoolFlag{Name: "pack", Value: true, Usage: "evaluate amber's own rules (--pack=false: later, by amber detect)"},
 				&cli.StringSliceFlag{Name: "skew", Usage: "SOURCE=DURATION: what to add to its clock's times"},
 			}, timelineBuild),
 			sub("query", "the rows that match", "[QUERY]", 1, []cli.Flag{
@@ -103,6 +104,9 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 	o := build.Options{
 		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: sources,
 		As: as, Reference: c.Bool("reference"), Skew: skew, Progress: p.show,
+	}
+	if o.Watch, err = packDetector(c, build.Dir(cs)); err != nil {
+		return err
 	}
 	if c.Bool("follow") {
 		return follow(c, o, asJSON)

@@ -37,9 +37,9 @@ type Unread struct {
 }
 
 // Reread shows the events of raw files to a Watcher as building the timeline
-// did, with the same rows. Each file is hashed first. It ends with Prepare; the
-// caller says Committed or Abort. Files that cannot be read are given back, and
-// none of their events was shown.
+// did, with the same rows. Each file is hashed first. Files that cannot be read
+// are given back, and none of their events was shown. Behind it the caller says
+// Prepare and Committed, or Abort.
 func Reread(ctx context.Context, o Rereading) ([]Unread, error) {
 	man, err := store.ReadManifest(o.Dir)
 	if err != nil {
@@ -57,10 +57,7 @@ func Reread(ctx context.Context, o Rereading) ([]Unread, error) {
 	}
 	r := &rereader{builder: b, man: man, proof: &prover{dir: o.Dir, good: map[[32]byte]seen{}}}
 	err = r.all(ctx, o.Files)
-	if err = errors.Join(err, b.pool.close(), ctx.Err()); err == nil {
-		err = o.Watch.Prepare(ctx)
-	}
-	if err != nil {
+	if err = errors.Join(err, b.pool.close(), ctx.Err()); err != nil {
 		return nil, fmt.Errorf("reading the raw files again: %w", err)
 	}
 	return r.unread, nil

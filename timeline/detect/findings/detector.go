@@ -1,9 +1,11 @@
 package findings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"amber/evidence/durable"
@@ -22,7 +24,8 @@ const memory = 16 << 20
 type Detector struct {
 	dir   string
 	rules RuleSet
-	again []int32 // the raw files that are read again; nil in a build
+	again []int32 // the raw files that are read again
+	build bool    // else they are
 	needs [][]string
 
 	files    build.Watched
@@ -39,7 +42,30 @@ type Detector struct {
 
 // NewDetector makes a Detector of the timeline in a directory.
 func NewDetector(timeline string, rules RuleSet) *Detector {
-	return &Detector{dir: Dir(timeline), rules: rules, needs: correlation.Needs(rules.Set)}
+	return &Detector{dir: Dir(timeline), rules: rules, build: true, needs: correlation.Needs(rules.Set)}
+}
+
+// Evaluate reads raw files of a timeline again, by their numbers, and keeps what
+// the rules find. The files that could not be read stay unseen, and are given
+// back. O says how they are read.
+func Evaluate(ctx context.Context, o build.Rereading, rules RuleSet) ([]build.Unread, error) {
+	d := NewDetector(o.Dir, rules)
+	d.build = false
+	o.Watch = d
+	unread, err := build.Reread(ctx, o)
+	if err == nil {
+		for _, n := range o.Files {
+			if !slices.ContainsFunc(unread, func(u build.Unread) bool { return u.File == n }) {
+				d.again = append(d.again, n)
+			}
+		}
+		err = d.Prepare(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Abort())
+	}
+	d.Committed()
+	return unread, nil
 }
 
 // Begin implements build.Watcher. What a build that was killed has left is

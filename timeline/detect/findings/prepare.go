@@ -59,7 +59,7 @@ func (d *Detector) prepare(ctx context.Context) error {
 
 // shownFiles are the raw files whose events were shown.
 func (d *Detector) shownFiles(files int) []int32 {
-	if d.again != nil {
+	if !d.build {
 		return d.again
 	}
 	var fresh []int32
