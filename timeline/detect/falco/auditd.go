@@ -35,6 +35,12 @@ func auditdField(o operand) accessor {
 		return ofCall("ptrace", "auditd.data.a0", ptraceName)
 	case "evt.arg.domain", "evt.arg[0]":
 		return ofCall("socket", "auditd.data.a0", familyName)
+	case "fd.nameraw", "fs.path.nameraw":
+		return auditPath("NORMAL", "CREATE", "DELETE")
+	case "evt.arg.oldpath":
+		return ofCalls("link rename", auditPath("NORMAL", "DELETE"))
+	case "evt.arg.newpath", "evt.arg.linkpath":
+		return ofCalls("link rename symlink", auditPath("CREATE"))
 	case "proc.tty":
 		return terminal
 	case "user.loginuid":
@@ -158,46 +164,6 @@ func ofCall(call, argument string, named func(int64) string) accessor {
 		s.addString(name)
 		return true
 	}
-}
-
-func ptraceName(n int64) string {
-	switch n {
-	case 0:
-		return "PTRACE_TRACEME"
-	case 1, 2, 3:
-		return [...]string{"PTRACE_PEEKTEXT", "PTRACE_PEEKDATA", "PTRACE_PEEKUSR"}[n-1]
-	case 4, 5, 6:
-		return [...]string{"PTRACE_POKETEXT", "PTRACE_POKEDATA", "PTRACE_POKEUSR"}[n-4]
-	case 7, 8, 9:
-		return [...]string{"PTRACE_CONT", "PTRACE_KILL", "PTRACE_SINGLESTEP"}[n-7]
-	case 12, 13:
-		return [...]string{"PTRACE_GETREGS", "PTRACE_SETREGS"}[n-12]
-	case 16, 17:
-		return [...]string{"PTRACE_ATTACH", "PTRACE_DETACH"}[n-16]
-	case 0x4206:
-		return "PTRACE_SEIZE"
-	}
-	return ""
-}
-
-func familyName(n int64) string {
-	switch n {
-	case 1:
-		return "AF_UNIX"
-	case 2:
-		return "AF_INET"
-	case 10:
-		return "AF_INET6"
-	case 16:
-		return "AF_NETLINK"
-	case 17:
-		return "AF_PACKET"
-	case 38:
-		return "AF_ALG"
-	case 40:
-		return "AF_VSOCK"
-	}
-	return ""
 }
 
 // terminal is 0 where there is none. What number a terminal has is not in the

@@ -68,6 +68,9 @@ func constant(yes bool) *part {
 // (evt.num=0, jevt.rawtime exists), and evt.dir: an event here is a whole call,
 // both its entry and its exit.
 func settled(c *check, negated bool) *part {
+	if c.right == nil && len(c.values) == 0 && slices.Contains(listOps, c.op) {
+		return constant(negated) // nothing is in a list of nothing
+	}
 	if len(c.left.funcs) == 0 && c.right == nil {
 		switch c.left.field {
 		case "evt.dir":

@@ -1,6 +1,7 @@
 package falco
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 
 // Load reads all rule files (*.yaml, *.yml) below a folder in the order of their
 // paths, which is the order in which Falco reads a folder: a file can append to
-// and override what those before it define.
+// and override what those before it define. Sigma's rules among them are passed
+// over.
 func Load(fsys fs.FS) detect.Rules {
 	var names []string
 	var l loader
@@ -33,6 +35,7 @@ func Load(fsys fs.FS) detect.Rules {
 		l.problem(detect.Problem{Path: ".", Severity: detect.Invalid, Reason: reason(err)})
 	}
 	slices.Sort(names)
+	l.mixed = true
 	return l.files(fsys, names)
 }
 
@@ -42,13 +45,29 @@ func LoadFiles(fsys fs.FS, names ...string) detect.Rules {
 	return l.files(fsys, names)
 }
 
-// IsFalco reports whether a rule file is one of Falco's, which is a list of maps
-// with one of Falco's keys; Sigma's rules are maps.
+// IsFalco reports whether a rule file is one of Falco's: its top is a list, where
+// Sigma's rules are maps.
 func IsFalco(data []byte) bool {
-	its, _ := items("", data)
-	for _, it := range its {
-		if it.has("rule") || it.has("macro") || it.has("list") || it.has("required_engine_version") || it.has("required_plugin_versions") {
-			return true
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimRight(line, " \t\r\n")
+		if len(line) > 0 && line[0] != '#' && line[0] != '%' && string(line) != "---" {
+			return line[0] == '-' || line[0] == '['
+		}
+	}
+	return false
+}
+
+// isSigma knows Sigma's rules, correlations and filters by the keys that each
+// has one of.
+func isSigma(data []byte) bool {
+	if IsFalco(data) {
+		return false
+	}
+	for line := range bytes.Lines(data) {
+		for _, key := range []string{"detection:", "correlation:", "filter:"} {
+			if bytes.HasPrefix(line, []byte(key)) {
+				return true
+			}
 		}
 	}
 	return false
@@ -58,6 +77,7 @@ func IsFalco(data []byte) bool {
 type loader struct {
 	book     book
 	problems []detect.Problem
+	mixed    bool // there may be rules of another language, which have another reader
 }
 
 func (l *loader) files(fsys fs.FS, names []string) detect.Rules {
@@ -68,7 +88,9 @@ func (l *loader) files(fsys fs.FS, names []string) detect.Rules {
 			l.problem(detect.Problem{Path: name, Severity: detect.Invalid, Reason: reason(err)})
 			continue
 		}
-		l.file(name, data)
+		if !l.mixed || !isSigma(data) {
+			l.file(name, data)
+		}
 	}
 	out := l.compile()
 	slices.SortStableFunc(l.problems, func(a, b detect.Problem) int {
