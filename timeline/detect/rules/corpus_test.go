@@ -221,4 +221,3 @@ func TestCorpora(t *testing.T) {
 	}
 	t.Logf("%d cases, %d altered rules", cases, mutants)
 }
-
