@@ -2,6 +2,8 @@ package sigma
 
 import (
 	"bytes"
+
+	"amber/timeline/detect"
 )
 
 // match of a rule that means one record tries each of the event's.
@@ -55,4 +57,42 @@ func recordTypes(n node) map[string]bool {
 		return types
 	}
 	return nil
+}
+
+// ofRecord appends the values of a field of the record that is looked at. What
+// that record does not have, the others of the event may say (cwd, of a SYSCALL);
+// but not its arguments, which mean another thing in each.
+func (s *state) ofRecord(dst []detect.Value, name string) []detect.Value {
+	n := len(dst)
+	for _, p := range s.record {
+		if string(p.Key) == name {
+			dst = append(dst, detect.Value{Text: p.Value})
+		}
+	}
+	if len(dst) > n || argument(name) || name == "type" {
+		return dst
+	}
+	return s.view.Values(dst, name)
+}
+
+// argument reports a0, a1, …
+func argument(name string) bool {
+	return len(name) > 1 && name[0] == 'a' && decimal(name[1:])
+}
+
+// decoded adds what the record's text has in hexadecimal, and the arguments of a
+// program in one line.
+func (s *state) decoded(text []byte) {
+	s.args = s.args[:0]
+	for _, p := range s.record {
+		if !bytes.Contains(text, p.Value) {
+			s.whole = append(s.whole, value{text: p.Value})
+		}
+		if argument(str(p.Key)) {
+			s.args = append(append(s.args, p.Value...), ' ')
+		}
+	}
+	if n := len(s.args); n > 0 {
+		s.whole = append(s.whole, value{text: s.args[:n-1]})
+	}
 }

@@ -112,7 +112,12 @@ func TestAuditRecords(t *testing.T) {
 		{"sel: {type: CWD}\nwords: ['curl http']\ncondition: sel and words", false},
 		{"words: {'|all': ['type=EXECVE', 'argc=3']}\ncondition: words", true},
 		{"sel: {type: EXECVE, process.name: sh}\ncondition: sel", true}, // a column is the event's
-		{"sel: {type: EXECVE, comm|exists: true}\ncondition: sel", false},
+		{"sel: {type: EXECVE, argc|exists: true}\ncondition: sel", true},
+		{"sel: {type: SYSCALL, syscall: execve, cwd: /tmp, comm: sh}\ncondition: sel", true}, // cwd is another record's
+		{"sel: {type: PATH, name: /bin/sh}\nfilter: {exe: /usr/bin/dash}\ncondition: sel and not filter", false},
+		{"sel: {type: PATH, a0: sh}\ncondition: sel", false}, // but arguments are the record's own
+		{"sel: {type: EXECVE, a3: '8'}\ncondition: sel", false},
+		{"sel: {type: EXECVE}\nwords: ['sh -c curl']\ncondition: sel and words", true},
 	} {
 		m := only(t, "title: t\nlogsource: {product: linux, service: auditd}\ndetection:\n"+indent(c.detection))
 		reads(t, auditd.Source{}, shell, func(v *fields.View) {
@@ -128,7 +133,7 @@ func TestAuditRecords(t *testing.T) {
 }
 
 func TestLinuxKeywords(t *testing.T) {
-	m := only(t, "title: t\nlogsource: {product: linux}\ndetection: {words: ['-C ID'], condition: words}\n")
+	m := only(t, "title: t\nlogsource: {product: linux}\ndetection: {words: ['sh -C ID'], condition: words}\n")
 	for _, c := range []struct {
 		src  timeline.Source
 		log  string

@@ -21,6 +21,7 @@ type state struct {
 	pairs  auditd.Pairs
 	record []auditd.Pair // of a rule that means one record
 	line   []byte        // its text
+	args   []byte        // its arguments
 
 	scan  jsonscan.Scanner
 	whole []value // every value of the record
@@ -72,12 +73,7 @@ func (s *state) values(i int) []value {
 	case derived:
 		s.raw = derive(s.raw[:0], s.view, f.name)
 	case fromOneRecord:
-		s.raw = s.raw[:0]
-		for _, p := range s.record {
-			if string(p.Key) == f.name {
-				s.raw = append(s.raw, detect.Value{Text: p.Value})
-			}
-		}
+		s.raw = s.ofRecord(s.raw[:0], f.name)
 	}
 	for _, v := range s.raw {
 		slot.values = append(slot.values, value{kind: v.Kind, text: v.Text})
@@ -128,8 +124,8 @@ func (r *reference) fits(a, b *value) bool {
 }
 
 // everything is all values of the record, for keywords: of JSON each value that
-// is no object or list, of anything else the record's text, and with it what it
-// has in hexadecimal.
+// is no object or list, and the command line, whose parts it may have apart; of
+// anything else the record's text, and what it has in hexadecimal.
 func (s *state) everything() []value {
 	if s.read {
 		return s.whole
@@ -143,17 +139,14 @@ func (s *state) everything() []value {
 		s.scan.Reset(text)
 		s.leaves(0)
 		if s.scan.End() == nil {
+			s.commandLine()
 			s.foldAll(s.whole)
 			return s.whole
 		}
 		s.whole = s.whole[:0]
 	}
 	s.whole = append(s.whole, value{text: raw})
-	for _, p := range s.record {
-		if !bytes.Contains(raw, p.Value) {
-			s.whole = append(s.whole, value{text: p.Value})
-		}
-	}
+	s.decoded(raw)
 	s.foldAll(s.whole)
 	return s.whole
 }
@@ -178,5 +171,13 @@ func (s *state) leaves(depth int) {
 		if t := s.scan.Text(); len(t) > 0 {
 			s.whole = append(s.whole, value{text: t})
 		}
+	}
+}
+
+// commandLine adds the event's.
+func (s *state) commandLine() {
+	s.raw = s.view.Column(s.raw[:0], "process.command_line")
+	for _, v := range s.raw {
+		s.whole = append(s.whole, value{text: v.Text})
 	}
 }
