@@ -61,6 +61,7 @@ type builder struct {
 	requests []request
 	tokens   map[int32]*tokenUse
 	sessions map[int32]*sessionUse
+	openings map[string][]opening
 	ports    []listener
 	written  map[writeKey]write
 	owned    []owned
@@ -77,6 +78,7 @@ func newBuilder() *builder {
 		lost:     map[string]int64{},
 		tokens:   map[int32]*tokenUse{},
 		sessions: map[int32]*sessionUse{},
+		openings: map[string][]opening{},
 		written:  map[writeKey]write{},
 		nodeIPs:  map[string]bool{},
 	}

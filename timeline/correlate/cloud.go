@@ -87,38 +87,94 @@ func (b *builder) calledFrom(use *sessionUse, r *row) {
 	}
 }
 
+// opening is the opening of a session whose key was not recorded.
+type opening struct {
+	opener int32
+	why    string
+	from   string
+	ours   bool // an account of the cluster opened it
+	row    timeline.RowID
+	time   timeline.Time
+}
+
 // opens reads the opening of a session.
 func (b *builder) opens(r *row, who int32) {
+	role, name := b.asked(r)
+	openers, why := b.openers(r, who)
 	key := r.text(cloudResponse + "credentials.accessKeyId")
-	role := roleName(r.text(cloudRequest + "roleArn"))
-	name := sessionName(key, role, r.text(cloudRequest+"roleSessionName"))
-	session := b.entity(Ref{Session, name}, r)
+	if key == "" {
+		b.opensUnknown(r, role, name, openers, why)
+		return
+	}
+	session := b.entity(Ref{Session, key}, r)
 	if session == none {
 		return
 	}
+	if e := &b.g.Entities[session]; e.Label == "" {
+		e.Label = strings.Trim(role+"/"+name, "/")
+	}
 	use := b.sessionOf(session)
 	use.opened = address(r.field(timeline.SourceIP))
-	if label := strings.Trim(role+"/"+r.text(cloudRequest+"roleSessionName"), "/"); b.g.Entities[session].Label == "" {
-		b.g.Entities[session].Label = label
-	}
-	sure, why := Certain, "the answer names the session's key"
-	if key == "" {
-		sure, why = Likely, "the request names role and session; the answer with its key was not recorded"
-	}
 	b.link(OfRole, session, b.entity(Ref{CloudRole, role}, r), Certain, "the request names it", r)
-	opener := b.subject(r)
-	switch {
-	case opener != none:
-		use.openedBy = opener
-		b.link(Opened, opener, session, sure, why+"; the web identity's subject is the account", r)
-	case r.text(cloudIdentity+"type") != "AWSService":
-		b.link(Opened, who, session, sure, why, r)
+	for _, o := range openers {
+		if o != none && b.g.Entities[o].Kind == Account {
+			use.openedBy = o
+		}
+		b.link(Opened, o, session, Certain, "the answer names the session's key"+why, r)
 	}
-	if account, pod, ok := b.podTags(r); ok {
-		use.openedBy = account
-		b.link(Opened, account, session, sure, "the session's tags name account and pod", r)
-		b.link(Opened, pod, session, sure, "the session's tags name account and pod", r)
+}
+
+// opensUnknown keeps an opening until all is read: the session is found by its
+// role and name.
+func (b *builder) opensUnknown(r *row, role, name string, openers []int32, why string) {
+	if role == "" || name == "" {
+		return
 	}
+	if len(b.openings) >= maxRequests {
+		b.lost["openings of sessions without their keys"]++
+		return
+	}
+	for _, o := range openers {
+		if o != none {
+			label := role + "/" + name
+			b.openings[label] = append(b.openings[label], opening{o, why, address(r.field(timeline.SourceIP)), b.g.Entities[o].Kind == Account, r.ID, r.Time})
+		}
+	}
+}
+
+// asked is the role and the session's name that a session is opened with.
+func (b *builder) asked(r *row) (role, name string) {
+	if role, name, ok := splitSession(r.text(cloudResponse + "assumedRoleUser.arn")); ok {
+		return role, name
+	}
+	return roleName(r.text(cloudRequest + "roleArn")), r.text(cloudRequest + "roleSessionName")
+}
+
+// splitSession reads arn:…:assumed-role/ROLE/SESSION.
+func splitSession(arn string) (role, name string, ok bool) {
+	_, rest, ok := strings.Cut(arn, ":assumed-role/")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "/")
+}
+
+// openers are who opened a session: the cluster's account where a token of it
+// was shown, and its pod where that is said, else who called.
+func (b *builder) openers(r *row, who int32) (list []int32, why string) {
+	if account, pod, ok := b.podIdentity(r); ok {
+		if pod == none {
+			return []int32{account}, "; the event names the account"
+		}
+		return []int32{account, pod}, "; the session's tags name account and pod"
+	}
+	if account := b.subject(r); account != none {
+		return []int32{account}, "; the web identity's subject is the account"
+	}
+	if r.text(cloudIdentity+"type") == "AWSService" {
+		return nil, ""
+	}
+	return []int32{who}, ""
 }
 
 // subject is the cluster's account of a web identity.
@@ -134,31 +190,36 @@ func (b *builder) subject(r *row) int32 {
 // roleName is the last part of a role's ARN.
 func roleName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// podTags reads the tags by which EKS Pod Identity says whose session it opens.
-func (b *builder) podTags(r *row) (account, pod int32, ok bool) {
-	var tags []struct{ Key, Value string }
-	if json.Unmarshal([]byte(r.text(cloudRequest+"tags")), &tags) != nil {
-		var whole struct {
-			Tags []struct{ Key, Value string }
-		}
-		if json.Unmarshal([]byte(r.text("aws.cloudtrail.request_parameters")), &whole) != nil {
-			return none, none, false
-		}
-		tags = whole.Tags
+// podIdentity reads by what EKS Pod Identity says whose session it opens: its
+// answer, or the tags that it gives the session.
+func (b *builder) podIdentity(r *row) (account, pod int32, ok bool) {
+	ns, name := r.text(cloudResponse+"subject.namespace"), r.text(cloudResponse+"subject.serviceAccount")
+	if ns != "" && name != "" {
+		return b.entity(Ref{Account, ns + "/" + name}, r), none, true
 	}
-	m := map[string]string{}
-	for _, t := range tags {
-		m[t.Key] = t.Value
-	}
-	ns, name := m["kubernetes-namespace"], m["kubernetes-service-account"]
+	tags := tagsOf(r)
+	ns, name = tags["kubernetes-namespace"], tags["kubernetes-service-account"]
 	if ns == "" || name == "" {
 		return none, none, false
 	}
 	pod = none
-	if p := m["kubernetes-pod-name"]; p != "" {
+	if p := tags["kubernetes-pod-name"]; p != "" {
 		pod = b.entity(Ref{Pod, ns + "/" + p}, r)
 	}
 	return b.entity(Ref{Account, ns + "/" + name}, r), pod, true
+}
+
+func tagsOf(r *row) map[string]string {
+	type tag struct{ Key, Value string }
+	var whole struct{ Tags []tag }
+	if json.Unmarshal([]byte(r.text(cloudRequest+"tags")), &whole.Tags) != nil {
+		_ = json.Unmarshal([]byte(r.text("aws.cloudtrail.request_parameters")), &whole) // without it there are none
+	}
+	m := make(map[string]string, len(whole.Tags))
+	for _, t := range whole.Tags {
+		m[t.Key] = t.Value
+	}
+	return m
 }
 
 // podSession finds the pod whose name a session has: Pod Identity calls them
@@ -200,10 +261,7 @@ func (b *builder) podsByName() map[string]int32 {
 func (b *builder) settleSessions() {
 	pods := b.podsByName()
 	for session, use := range b.sessions {
-		if l, ok := b.links[linkKey{OfRole, session, use.role}]; ok {
-			at, row := b.g.Links[l].First, b.g.Links[l].rows[0]
-			b.linkRow(Opened, podSession(use.name, pods), session, Likely, "the session's name holds the pod's, as Pod Identity makes them", at, row)
-		}
+		b.settleOpening(session, use, pods)
 		switch {
 		case use.opened != "" && (use.openedBy != none || use.instance != ""):
 			b.markSession(use, use.opened, "it was opened from "+use.opened)
@@ -212,6 +270,25 @@ func (b *builder) settleSessions() {
 			b.markSession(use, first, "it is that of the machine "+use.instance+" and was first used from "+first)
 		}
 	}
+}
+
+// settleOpening finds who opened a session of which only role and name tell.
+func (b *builder) settleOpening(session int32, use *sessionUse, pods map[string]int32) {
+	l, ok := b.links[linkKey{OfRole, session, use.role}]
+	if !ok || use.name == "" {
+		return
+	}
+	at, row := b.g.Links[l].First, b.g.Links[l].rows[0]
+	for _, o := range b.openings[b.g.Entities[use.role].Name+"/"+use.name] {
+		if before(at, o.time) {
+			continue // it was used before
+		}
+		if o.ours {
+			use.opened, use.openedBy = o.from, o.opener
+		}
+		b.linkRow(Opened, o.opener, session, Likely, "it has the role and the name of the session that was opened; the answer with its key was not recorded"+o.why, o.time, o.row)
+	}
+	b.linkRow(Opened, podSession(use.name, pods), session, Likely, "the session's name holds the pod's, as Pod Identity makes them", at, row)
 }
 
 func (b *builder) markSession(use *sessionUse, home, why string) {

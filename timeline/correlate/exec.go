@@ -21,6 +21,7 @@ type request struct {
 	row             timeline.RowID
 	time            timeline.Time
 	rival           bool // another request fits the same process as well
+	others          bool // another process fits as well
 	best            int32
 	score, distance int64
 }
@@ -151,6 +152,12 @@ func (f *finder) weigh(q *request, i int32) {
 	if distance < 0 {
 		distance = -distance
 	}
+	if q.best != none && score == q.score {
+		q.others = true
+	}
+	if q.best == none || score > q.score {
+		q.others = false
+	}
 	if q.best == none || score > q.score || score == q.score && distance < q.distance {
 		q.best, q.score, q.distance = i, score, distance
 	}
@@ -217,9 +224,10 @@ func (b *builder) startedBy(f *finder, q *request) {
 	agree = append(agree, fmt.Sprintf("it started %s s from the request", seconds(p.start-q.at)))
 	sure := Possible
 	switch {
-	case q.rival && q.score&(sameContainer|sameCommand) == sameContainer|sameCommand:
-		sure = Likely
-	case q.rival:
+	case q.rival || q.others:
+		if q.score&(sameContainer|sameCommand) == sameContainer|sameCommand {
+			sure = Likely
+		}
 	case q.score&(sameContainer|sameCommand|cameIn) == sameContainer|sameCommand|cameIn && !p.inherited:
 		sure = Certain
 	case q.score&sameCommand != 0, q.score&(sameContainer|cameIn) == sameContainer|cameIn:
@@ -227,6 +235,9 @@ func (b *builder) startedBy(f *finder, q *request) {
 	}
 	if q.rival {
 		agree = append(agree, "but another request fits it as well")
+	}
+	if q.others {
+		agree = append(agree, "but another process fits as well, and this one is nearer in time")
 	}
 	if q.score&sameCommand == 0 && q.command != "" {
 		agree = append(agree, "but its command was not recorded")

@@ -114,8 +114,8 @@ func (t *procTable) seeLive(key pidKey, s *sight) int32 {
 	if ok {
 		old := &t.all[i]
 		switch {
-		case old.end != noTime, s.ppid != 0 && old.ppid != 0 && s.ppid != old.ppid && s.ppid != 1:
-			ok = false // the pid is another process's now
+		case old.end != noTime, s.ppid != 0 && old.ppid != 0 && s.ppid != old.ppid && (s.ppid != 1 || s.executed):
+			ok = false // the pid is another process's now; an orphan would not execute anything
 		case s.executed && s.at-old.last > idle:
 			ok = false
 		case s.executed:

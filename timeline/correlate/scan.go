@@ -98,7 +98,7 @@ var cloudFields = []string{
 	"cloud.account.id", cloudIdentity + "type", cloudIdentity + "access_key_id", cloudIdentity + "session_name", cloudIdentity + "arn", cloudIdentity + "invoked_by",
 	cloudRequest + "roleArn", cloudRequest + "roleSessionName", cloudRequest + "tags", cloudRequest + "bucketName", cloudRequest + "roleName",
 	cloudRequest + "secretId", cloudRequest + "instancesSet.items.instanceId", cloudRequest + "instanceId", cloudRequest + "functionName",
-	cloudResponse + "credentials.accessKeyId", cloudResponse + "subjectFromWebIdentityToken", cloudResponse + "accessKey.accessKeyId", cloudResponse + "accessKey.userName",
+	cloudResponse + "subject.namespace", cloudResponse + "subject.serviceAccount", cloudResponse + "assumedRoleUser.arn", cloudResponse + "credentials.accessKeyId", cloudResponse + "subjectFromWebIdentityToken", cloudResponse + "accessKey.accessKeyId", cloudResponse + "accessKey.userName",
 	"aws.cloudtrail.request_parameters",
 }
 

@@ -142,12 +142,12 @@ func (s *step) what(p *prose) {
 		count = "more than "
 	}
 	if s.noun != "" {
-		if len(named) == 1 {
+		switch {
+		case s.noun == "on" || s.noun == "from":
+			p.say(" " + s.noun)
+		case len(named) == 1:
 			p.say(" the " + s.noun)
-			if s.noun == "on" || s.noun == "from" {
-				(*p)[len(*p)-1].Text = " " + s.noun
-			}
-		} else {
+		default:
 			p.say(fmt.Sprintf(" %s%d %s", count, len(named), s.nouns))
 		}
 	}
