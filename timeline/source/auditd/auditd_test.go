@@ -101,6 +101,35 @@ func TestLateRecords(t *testing.T) {
 	}
 }
 
+// What an overlay file system does on its upper layer has no names, and comes
+// behind what the call was about.
+func TestOverlayPaths(t *testing.T) {
+	for what, lines := range map[string][]string{
+		"/var/log/wtmp": {
+			`type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 items=4 pid=1`,
+			`type=CWD msg=audit(1.000:1): cwd="/"`,
+			`type=PATH msg=audit(1.000:1): item=0 name="/var/log/" nametype=PARENT`,
+			`type=PATH msg=audit(1.000:1): item=1 name="/var/log/wtmp" nametype=DELETE`,
+			`type=PATH msg=audit(1.000:1): item=2 name=(null) nametype=PARENT`,
+			`type=PATH msg=audit(1.000:1): item=3 name=(null) nametype=CREATE`,
+		},
+		"/tmp/new": {
+			`type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=257 success=yes exit=3 items=4 pid=1`,
+			`type=CWD msg=audit(1.000:1): cwd="/"`,
+			`type=PATH msg=audit(1.000:1): item=0 name="/tmp/" nametype=PARENT`,
+			`type=PATH msg=audit(1.000:1): item=1 name=(null) nametype=CREATE`,
+			`type=PATH msg=audit(1.000:1): item=2 name="/tmp/old" nametype=DELETE`,
+			`type=PATH msg=audit(1.000:1): item=3 name="/tmp/new" nametype=CREATE`,
+		},
+	} {
+		read(t, []byte(strings.Join(lines, "\n")), func(e *timeline.Event) {
+			if got := dump(e); !strings.Contains(got, "file.path: \""+what+"\"") {
+				t.Errorf("%s is not what the event is about:\n%s", what, got)
+			}
+		})
+	}
+}
+
 // A record longer than any is rejected alone; one with more fields than any keeps
 // the rest as text.
 func TestBounds(t *testing.T) {

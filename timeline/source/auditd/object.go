@@ -59,22 +59,30 @@ func (p *parser) files(o object) {
 }
 
 // mainPath is what is created, else the first that is no parent directory: of an
-// execve, the program and not its loader.
+// execve, the program and not its loader. One with a name goes before those
+// without, which are what an overlay file system does on its upper layer.
 func (p *parser) mainPath() *pathItem {
-	first := &p.paths[0]
-	found := false
+	best, rank := &p.paths[0], 0
 	for i := range p.paths {
-		switch string(p.paths[i].rec.get("nametype", outer)) {
-		case "CREATE":
-			return &p.paths[i]
-		case "PARENT":
-		default:
-			if !found {
-				first, found = &p.paths[i], true
-			}
+		if r := p.paths[i].rank(); r > rank {
+			best, rank = &p.paths[i], r
 		}
 	}
-	return first
+	return best
+}
+
+func (it *pathItem) rank() int {
+	rank := 2
+	switch string(it.rec.get("nametype", outer)) {
+	case "CREATE":
+		rank = 3
+	case "PARENT":
+		rank = 1
+	}
+	if it.name != nil {
+		rank += 3
+	}
+	return rank
 }
 
 // absolute puts the working directory before a relative name. Nothing else is
