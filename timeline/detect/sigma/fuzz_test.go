@@ -60,7 +60,7 @@ func FuzzMatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		prog, _, _ := build(target{dataset: "aws.cloudtrail", names: cloudtrail}, e, nil)
+		prog, _, _ := build(target{dataset: "aws.cloudtrail", names: awsRecords}, e, nil)
 		m := newMatcher(detect.Rule{ID: "x"}, []*program{prog})
 		v := event("aws.cloudtrail", json)
 		if m.Match(v) {

@@ -70,10 +70,10 @@ type service struct {
 // product's.
 func services() []service {
 	return []service{
-		{"aws", "cloudtrail", "aws.cloudtrail", cloudtrail},
-		{"aws", "", "aws.cloudtrail", cloudtrail},
-		{"kubernetes", "audit", "kubernetes.audit_logs", kubernetes},
-		{"kubernetes", "", "kubernetes.audit_logs", kubernetes},
+		{"aws", "cloudtrail", "aws.cloudtrail", awsRecords},
+		{"aws", "", "aws.cloudtrail", awsRecords},
+		{"kubernetes", "audit", "kubernetes.audit_logs", clusterRecords},
+		{"kubernetes", "", "kubernetes.audit_logs", clusterRecords},
 		{"gcp", "gcp.audit", "gcp.audit", anyRecord},
 		{"gcp", "google_workspace.admin", "google_workspace.admin", anyRecord},
 		{"azure", "activitylogs", "azure.activitylogs", anyRecord},

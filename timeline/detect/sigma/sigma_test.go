@@ -68,20 +68,26 @@ func finds(t *testing.T, detection, json string) bool {
 func required(t *testing.T, m detect.Matcher, v detect.View) {
 	t.Helper()
 	for _, r := range m.Requires() {
-		values := v.Values(nil, r.Field)
-		if r.Column {
-			values = v.Column(nil, r.Field)
-		}
-		met := false
-		for _, have := range values {
-			for _, want := range r.Values {
-				met = met || strings.EqualFold(string(have.Text), want)
-			}
-		}
-		if !met {
+		if !meets(v, r) {
 			t.Errorf("rule %s matches, and the event has not %v of %s", m.Rule().ID, r.Values, r.Field)
 		}
 	}
+}
+
+// meets is a requirement as its definition has it.
+func meets(v detect.View, r detect.Require) bool {
+	values := v.Values(nil, r.Field)
+	if r.Column {
+		values = v.Column(nil, r.Field)
+	}
+	for _, have := range values {
+		for _, want := range r.Values {
+			if foldString(string(have.Text)) == foldString(want) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestModifiers(t *testing.T) {

@@ -68,7 +68,7 @@ func timelineName(name string) bool {
 }
 
 var (
-	cloudtrail = &record{closed: true, top: []string{
+	awsRecords = &record{closed: true, top: []string{
 		"eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent",
 		"errorCode", "errorMessage", "requestParameters", "responseElements", "additionalEventData", "requestID", "eventID",
 		"eventType", "apiVersion", "managementEvent", "readOnly", "resources", "recipientAccountId", "serviceEventDetails",
@@ -76,7 +76,7 @@ var (
 		"eventContext", "edgeDeviceDetails", "tlsDetails", "insightDetails",
 	}}
 
-	kubernetes = &record{
+	clusterRecords = &record{
 		closed: true,
 		top: []string{
 			"kind", "apiVersion", "level", "auditID", "stage", "requestURI", "verb", "user.username", "user.uid", "user.groups",
