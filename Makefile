@@ -9,7 +9,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
-.PHONY: build test testbed race e2e demo demo-quarantine fuzz bench bench-timeline test-duckdb lint vuln clean
+.PHONY: build test testbed race e2e demo demo-quarantine incident fuzz bench bench-timeline test-duckdb lint vuln clean
 
 build:
 	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
@@ -41,6 +41,11 @@ demo:
 demo-quarantine:
 	@testdata/testbed/quarantine-demo.sh
 
+# incident records testdata/incidents/webpod anew: an intrusion into a
+# Kubernetes of its own, with the kernel's audit log. Four minutes, as root.
+incident: testbed
+	go test -tags incident -count=1 -timeout 30m -v -run TestRecord ./testdata/incidents/webpod/record -out "$(CURDIR)/testdata/incidents/webpod"
+
 bench: build
 	go run ./testdata/bench
 	@echo "the timeline, side by side with DuckDB: make bench-timeline (needs a C compiler)"
@@ -66,12 +71,13 @@ fuzz:
 	done
 
 # Packages below testdata are not in ./...
-TESTDATA := ./testdata/testbed/... ./testdata/e2e/... ./testdata/bench/...
+TESTDATA := ./testdata/testbed/... ./testdata/e2e/... ./testdata/bench/... ./testdata/incidents/...
 
 lint:
 	@test -z "$$(go tool gofumpt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./... $(TESTDATA)
 	go vet -tags e2e ./testdata/e2e/...
+	go vet -tags incident ./testdata/incidents/...
 	go vet -tags fault ./evidence/durable/...
 	go tool staticcheck ./... $(TESTDATA)
 	go tool go-errorlint -comparison=false ./...
