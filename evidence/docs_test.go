@@ -63,7 +63,7 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 var documentedTools = []string{
-	"sh", "cat", "cut", "find", "head", "jq", "sha256sum", "sort", "ssh-keygen", "tail", "tar", "zstd",
+	"sh", "cat", "cut", "find", "head", "jq", "openssl", "sha256sum", "sort", "ssh-keygen", "tail", "tar", "zstd",
 }
 
 // tampered lists for each block what it must notice.
@@ -72,16 +72,31 @@ var tampered = map[string][]func(dir string){
 		flip("oci-layout"), flip("index.json"), flip("README.txt"), flip("blobs/sha256/*"), flip("SHA256SUMS"),
 		add("blobs/sha256/" + strings.Repeat("0", 64)), add("more"), remove("README.txt"),
 	},
-	"# Who signed it?":                                          {flip("SHA256SUMS"), flip("seal/001-sshsig"), remove("seal/001-sshsig")},
-	"# What is in it, and how was it taken?":                    {flip("index.json"), flipHolding(`"artifactType"`), flipHolding(`"argv"`)},
-	"# A payload as a tar.":                                     {flipLayer("filesystem")},
-	"# What could not be had, and what was noted.":              {flipLayer("members")},
-	"# One file, against the digest that the index has for it.": {flipLayer("filesystem"), flipLayer("members")},
+	"# Who signed it?": {flip("SHA256SUMS"), flip("seal/001-sshsig"), remove("seal/001-sshsig")},
+	"# The same by openssl: the statement is signed with the signer's own key, which": {
+		flip("SHA256SUMS"), flip("seal/002-dsse.pae"), flip("seal/002-dsse.sig"), flip("seal/002-dsse.pub.pem"), flipPayload, remove("seal/002-dsse.sig"),
+	},
+	"# What is in it, and how was it taken?":                                               {flip("index.json"), flipHolding(`"artifactType"`), flipHolding(`"argv"`)},
+	"# A payload as a tar.":                                                                {flipLayer("filesystem")},
+	"# What could not be had, and what was noted.":                                         {flipLayer("members")},
+	"# One file, against the digest that the index has for it.":                            {flipLayer("filesystem"), flipLayer("members")},
 	"# All files of a payload that are not sparse, by their places, whatever their names.": {flipLayer("filesystem"), flipLayer("members")},
 	"# The Merkle root, as RFC 6962 has it.":                                               {flipLayer("members"), flipHolding(`"artifactType"`)},
 	"# Every frame against the frames blob, and the paths blob against the index.": {
 		flipLayer("filesystem"), flipLayer("members"), flipLayer("paths"), flipLayer("frames"),
 	},
+}
+
+// flipPayload changes what the envelope holds, and leaves it an envelope.
+func flipPayload(dir string) {
+	name := filepath.Join(dir, "seal/002-dsse.json")
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, bytes.Replace(data, []byte(`"payload":"ey`), []byte(`"payload":"eyAg`), 1), 0o600)
+	}
+	if err != nil {
+		panic(err)
+	}
 }
 
 // documented is a block to be run.
@@ -194,8 +209,19 @@ func newSigner(t *testing.T) (evidence.Signer, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := "ana@laptop " + string(ssh.MarshalAuthorizedKey(s.PublicKey()))
-	return func(sums []byte) ([]byte, error) { return keys.Sign(s, evidence.Namespace, bytes.NewReader(sums)) }, line
+	p256, err := keys.StatementKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, k := range []ssh.PublicKey{s.PublicKey(), p256} {
+		line, err := keys.SignerLine("ana@laptop", k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return evidence.SignWith(s), strings.Join(lines, "\n") + "\n"
 }
 
 // stockRoot is a root that holds the documented programs and what they need.

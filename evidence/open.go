@@ -76,7 +76,7 @@ func (b *Bundle) openSums() (err error) {
 	if b.seals, err = b.sealFiles(); err != nil {
 		return err
 	}
-	if len(b.seals) > 0 {
+	if b.Attestations() > 0 {
 		b.state = Sealed
 	}
 	return nil

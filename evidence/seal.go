@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,6 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"amber/evidence/canon"
-	"amber/evidence/durable"
 	"amber/evidence/record"
 )
 
@@ -31,11 +29,7 @@ const (
 	readmeFile = "README.txt"
 	sumsFile   = "SHA256SUMS"
 	sealDir    = "seal"
-	firstSeal  = "seal/001-sshsig"
 )
-
-// Signer signs the text of SHA256SUMS: an armored SSHSIG in Namespace.
-type Signer func(sums []byte) ([]byte, error)
 
 // Summary is what Seal made.
 type Summary struct {
@@ -82,13 +76,17 @@ func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 	if sign == nil {
 		return s, w.st.finish()
 	}
-	sig, err := sign(sums)
+	stated, err := statement(w.id, s.Digest, m.manifest, root)
+	if err != nil {
+		return s, err
+	}
+	made, err := sign(ToSign{sums, stated})
 	if err != nil {
 		s.SignError = err
 		return s, w.st.finish()
 	}
 	s.State = Sealed
-	if err := w.st.file(firstSeal, sig); err != nil {
+	if err := m.seal(made); err != nil {
 		return s, err
 	}
 	return s, w.st.finish()
@@ -115,6 +113,8 @@ type manifestBuilder struct {
 	layers []ocispec.Descriptor
 	hashes []byte
 	sums   []string // lines of SHA256SUMS
+
+	manifest string // its digest, in hex
 }
 
 func (m *manifestBuilder) blob(hexDigest string) {
@@ -257,6 +257,7 @@ func (m *manifestBuilder) layout() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the manifest: %w", err)
 	}
+	m.manifest = hexSum(data)
 	index, err := canon.Marshal(ocispec.Index{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex,
 		Manifests: []ocispec.Descriptor{{
@@ -296,51 +297,6 @@ func sumsText(lines []string) []byte {
 	return []byte(strings.Join(slices.Compact(lines), ""))
 }
 
-// Sign adds a signature over SHA256SUMS to the bundle in dir as the next file
-// of seal/, and gives the file's name. It is made beside the bundle, so that a
-// crash leaves nothing in there that is not part of it. Verify first: Sign also
-// takes away what a crash at the end of writing has left.
-func Sign(dir string, sign Signer) (string, error) {
-	b, err := Open(dir)
-	if err != nil {
-		return "", err
-	}
-	defer b.Close()
-	if b.State() == Incomplete {
-		return "", errors.New("the bundle is incomplete: it cannot be signed")
-	}
-	sig, err := sign(b.sums)
-	if err != nil {
-		return "", err
-	}
-	if b.untidy {
-		if err := Tidy(dir); err != nil {
-			return "", err
-		}
-	}
-	name := b.nextSeal()
-	if err := durable.MkdirAll(filepath.Join(dir, sealDir)); err != nil {
-		return "", err
-	}
-	made := filepath.Clean(dir) + ".sshsig"
-	if err := durable.WriteFile(made, sig); err != nil {
-		return "", err
-	}
-	return name, durable.Rename(made, filepath.Join(dir, name))
-}
-
-// nextSeal is the name after the last of seal/.
-func (b *Bundle) nextSeal() string {
-	last := 0
-	for _, name := range b.seals {
-		if sealName().MatchString(name) {
-			n, _ := strconv.Atoi(name[len(sealDir)+1:][:3])
-			last = max(last, n)
-		}
-	}
-	return fmt.Sprintf("%s/%03d-sshsig", sealDir, last+1)
-}
-
 const readme = `This directory is an evidence bundle of amber, an OCI image layout.
 
   sha256sum -c SHA256SUMS
@@ -349,6 +305,9 @@ const readme = `This directory is an evidence bundle of amber, an OCI image layo
       verifies the seal. To verify who sealed it, take the public key from
       where you trust it (never from here), and
   ssh-keygen -Y verify -f ALLOWED_SIGNERS -I NAME -n amber -s seal/001-sshsig < SHA256SUMS
+  openssl dgst -sha256 -verify seal/002-dsse.pub.pem -signature seal/002-dsse.sig seal/002-dsse.pae
+      verifies the same in another way, where the signer's key allows it: a
+      statement of the digests of SHA256SUMS, the manifest and the members.
 
 index.json names the manifest, and the manifest its layers. A payload is the
 concatenation of its segments in the order of their ordinals:

@@ -177,8 +177,14 @@ func Tidy(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.Remove(filepath.Join(dir, firstSeal+".tmp")); err != nil {
+	half, err := filepath.Glob(filepath.Join(dir, sealDir, "[0-9][0-9][0-9]-*.tmp"))
+	if err != nil {
 		return err
+	}
+	for _, name := range half {
+		if err := durable.Remove(name); err != nil {
+			return err
+		}
 	}
 	return durable.Remove(filepath.Join(dir, incompleteFile))
 }

@@ -16,7 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"amber/evidence/attest"
 	"amber/evidence/keys"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // VerifyOptions says how far Verify goes and whom it trusts.
@@ -145,7 +148,7 @@ type verifier struct {
 var (
 	sumsLine   = pattern(`^([0-9a-f]{64})  ([!-~]+)$`)
 	sealedName = pattern(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
-	sealName   = pattern(`^seal/[0-9]{3}-sshsig$`)
+	sealName   = pattern(`^seal/[0-9]{3}-(sshsig|dsse\.(pae|sig|pub\.pem|json))$`)
 )
 
 func pattern(s string) func() *regexp.Regexp {
@@ -296,19 +299,10 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // signatures checks the files of seal/. A signature that does not hold is a
 // problem; one of somebody unknown is not, unless one is demanded.
 func (v *verifier) signatures() {
-	for _, name := range v.b.seals {
-		if !sealName().MatchString(name) {
-			v.r.problem(name, "is a kind of seal that this amber does not know")
-			continue
-		}
-		armored, err := v.b.readFile(name, maxSmall)
+	for _, name := range v.b.heads() {
+		pub, err := v.signature(name)
 		if err != nil {
 			v.r.problem(name, "%v", err)
-			continue
-		}
-		pub, err := keys.Verify(armored, bytes.NewReader(v.b.sums), Namespace)
-		if err != nil {
-			v.r.problem(name, "the signature does not hold: %v", err)
 			continue
 		}
 		s := Signature{File: name, Fingerprint: keys.Fingerprint(pub)}
@@ -317,6 +311,9 @@ func (v *verifier) signatures() {
 		}
 		v.r.Signatures = append(v.r.Signatures, s)
 	}
+	for _, name := range v.b.cutOff() {
+		v.r.Unfinished = append(v.r.Unfinished, name+" is of a signature that was not finished: it proves nothing")
+	}
 	if v.o.Demand && !v.r.KnownSigner() {
 		what := "is missing: nobody signed this bundle"
 		if n := len(v.r.Signatures); n > 0 {
@@ -324,6 +321,44 @@ func (v *verifier) signatures() {
 		}
 		v.r.problem("signature", "%s", what)
 	}
+}
+
+// signature checks one attestation and gives the key that made it.
+func (v *verifier) signature(name string) (ssh.PublicKey, error) {
+	f, ok := parseSealName(name)
+	if !ok {
+		return nil, errors.New("is a kind of seal that this amber does not know")
+	}
+	if f.kind == KindDSSE {
+		return v.statement(name)
+	}
+	armored, err := v.b.readFile(name, maxSmall)
+	if err != nil {
+		return nil, err
+	}
+	pub, err := keys.Verify(armored, bytes.NewReader(v.b.sums), Namespace)
+	if err != nil {
+		return nil, fmt.Errorf("the signature does not hold: %w", err)
+	}
+	return pub, nil
+}
+
+// statement checks an envelope, what lies beside it, and that it states what is
+// true of this bundle.
+func (v *verifier) statement(name string) (ssh.PublicKey, error) {
+	files, err := v.b.statementFiles(name)
+	if err != nil {
+		return nil, err
+	}
+	what, err := v.b.toSign()
+	if err != nil {
+		return nil, err
+	}
+	pub, err := attest.Verify(files, what.Statement)
+	if err != nil {
+		return nil, fmt.Errorf("the statement does not hold: %w", err)
+	}
+	return ssh.NewPublicKey(pub)
 }
 
 // structure checks that the manifest and the files tell the same story.

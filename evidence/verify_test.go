@@ -38,7 +38,7 @@ func signer(t testing.TB, name string) (Signer, *keys.Signers) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(sums []byte) ([]byte, error) { return keys.Sign(s, Namespace, bytes.NewReader(sums)) }, allowed
+	return SignWith(s), allowed
 }
 
 func verify(t testing.TB, dir string, o VerifyOptions) *Report {
@@ -190,7 +190,7 @@ func TestTampering(t *testing.T) {
 			return err
 		},
 		"another's signature beside a broken one": func(d string) error {
-			if err := os.WriteFile(filepath.Join(d, firstSeal), []byte("-----BEGIN SSH SIGNATURE-----\n"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(d, "seal/001-sshsig"), []byte("-----BEGIN SSH SIGNATURE-----\n"), 0o600); err != nil {
 				return err
 			}
 			_, err := Sign(d, mallory)

@@ -259,7 +259,7 @@ func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Containe
 	if err := a.c.Context.Err(); err != nil {
 		acq.Alters = append(acq.Alters, "note: the collection was interrupted; the steps say where")
 	}
-	s, err := w.Seal(acq, sealSigner(a.key()))
+	s, err := w.Seal(acq, evidence.SignWith(a.key()))
 	b.Members, b.Misses, b.Noted, b.Plain, b.Stored = s.Stats.Members, s.Stats.Misses, s.Stats.Noted, s.Stats.Plain, s.Stats.Stored
 	if err != nil {
 		return b, fmt.Errorf("sealing: %w", err)

@@ -58,15 +58,11 @@ func introduce(cs *casedir.Case) error {
 	if err != nil {
 		return err
 	}
-	pub, err := keys.Public(path)
+	lines, err := signerLines(path)
 	if err != nil {
 		return err
 	}
-	line, err := keys.SignerLine(principal(), pub)
-	if err != nil {
-		return err
-	}
-	return cs.AddSigner(line)
+	return cs.AddSigner(lines...)
 }
 
 func caseShow(v view) error {

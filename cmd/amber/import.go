@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"amber/evidence"
@@ -138,11 +136,12 @@ func place(ctx context.Context, from, to, digest string) error {
 	if err != nil {
 		return err
 	}
-	arrived, err := os.ReadDir(filepath.Join(from, "seal"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	arrived, err := evidence.Open(from)
+	if err != nil {
 		return err
 	}
-	if !there.Intact() || there.Digest != digest || len(there.Signatures) < len(arrived) {
+	defer arrived.Close()
+	if !there.Intact() || there.Digest != digest || len(there.Signatures) < arrived.Attestations() {
 		return fmt.Errorf("the case has a bundle %s already; what arrived is kept as %s", to, from)
 	}
 	return os.RemoveAll(from)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/crypto/ssh"
@@ -71,16 +72,43 @@ func keysShow(_ *cli.Context, asJSON bool) error {
 }
 
 func printKey(path string, pub ssh.PublicKey, asJSON bool) error {
-	line, err := keys.SignerLine(principal(), pub)
+	lines, err := signerLines(path)
 	if err != nil {
 		return err
 	}
-	info := keyInfo{path, keys.Fingerprint(pub), string(ssh.MarshalAuthorizedKey(pub)), line}
+	text := strings.Join(lines, "\n")
+	info := keyInfo{path, keys.Fingerprint(pub), string(ssh.MarshalAuthorizedKey(pub)), text}
 	if asJSON {
 		return emit(os.Stdout, info)
 	}
-	fmt.Printf("key          %s\nfingerprint  %s\nGive this line to those who verify (ssh allowed_signers):\n%s\n", safeLines(info.Path), info.Fingerprint, safeLines(line))
+	fmt.Printf("key          %s\nfingerprint  %s\nGive these lines to those who verify (ssh allowed_signers):\n%s\n", safeLines(info.Path), info.Fingerprint, safeLines(text))
 	return nil
+}
+
+// signerLines are the lines of an allowed_signers file for the key at path, and
+// for its key for statements.
+func signerLines(path string) ([]string, error) {
+	pub, err := keys.Public(path)
+	if err != nil {
+		return nil, err
+	}
+	all := []ssh.PublicKey{pub}
+	statements, err := keys.StatementKey(path)
+	if err != nil {
+		return nil, err
+	}
+	if statements != nil {
+		all = append(all, statements)
+	}
+	var lines []string
+	for _, k := range all {
+		line, err := keys.SignerLine(principal(), k)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
 }
 
 // principal is the name under which this user's key stands in a case.

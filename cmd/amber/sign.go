@@ -41,7 +41,7 @@ func evidenceSign(c *cli.Context, asJSON bool) error {
 	if !report.Intact() {
 		return outcome{exitVerify, fmt.Sprintf("bundle %s is not as it was closed (%s: %s): it is not signed", id, report.Problems[0].Name, report.Problems[0].What)}
 	}
-	file, err := evidence.Sign(bdir, sealSigner(signer))
+	file, err := evidence.Sign(bdir, evidence.SignWith(signer))
 	if err != nil {
 		return err
 	}

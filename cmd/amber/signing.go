@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
-	"amber/evidence"
 	"amber/evidence/keys"
 )
 
@@ -60,14 +58,6 @@ func beginUnlock() *unlocking {
 	case <-u.done:
 	}
 	return u
-}
-
-// sealSigner signs bundles with a key; nil for no key.
-func sealSigner(s ssh.Signer) evidence.Signer {
-	if s == nil {
-		return nil
-	}
-	return func(sums []byte) ([]byte, error) { return keys.Sign(s, evidence.Namespace, bytes.NewReader(sums)) }
 }
 
 // newID names a bundle: when it was begun, of what, and six random letters.

@@ -58,7 +58,7 @@ func (v *viaNode) keep() {
 // sign signs a bundle where there is a key, and reads it back.
 func (v *viaNode) sign(b *bundleResult) error {
 	if v.signer != nil && b.State == evidence.Unsigned {
-		file, err := evidence.Sign(b.Dir, sealSigner(v.signer))
+		file, err := evidence.Sign(b.Dir, evidence.SignWith(v.signer))
 		if err != nil {
 			return fmt.Errorf("signing %s: %w", b.ID, err)
 		}

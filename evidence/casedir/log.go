@@ -94,22 +94,28 @@ func stateDir() (string, error) {
 	return filepath.Join(home, ".local", "state", "amber", "custody"), err
 }
 
-// AddSigner lets the key of an allowed_signers line sign in this case, and
-// enters that in the custody log with the digests of case.json before and after.
-// A line that is there already changes nothing.
-func (c *Case) AddSigner(line string) error {
+// AddSigner lets the keys of allowed_signers lines sign in this case, and enters
+// that in the custody log with the digests of case.json before and after. Lines
+// that are there already change nothing.
+func (c *Case) AddSigner(lines ...string) error {
 	if c.held == nil {
 		return fmt.Errorf("adding a signer: %w", ErrReadOnly)
 	}
-	line = strings.TrimSpace(line)
-	s, err := keys.ParseSigners([]byte(line))
-	if err == nil && (s.Len() != 1 || strings.Contains(line, "\n")) {
-		err = errors.New("want one line of an allowed_signers file")
+	var added []string
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		s, err := keys.ParseSigners([]byte(line))
+		if err == nil && (s.Len() != 1 || strings.Contains(line, "\n")) {
+			err = errors.New("want one line of an allowed_signers file")
+		}
+		if err != nil {
+			return fmt.Errorf("adding a signer: %w", err)
+		}
+		if !slices.Contains(c.info.Signers, line) {
+			added = append(added, line)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("adding a signer: %w", err)
-	}
-	if slices.Contains(c.info.Signers, line) {
+	if len(added) == 0 {
 		return nil
 	}
 	before, err := c.infoDigest()
@@ -117,7 +123,7 @@ func (c *Case) AddSigner(line string) error {
 		return err
 	}
 	old := c.info.Signers
-	c.info.Signers = append(slices.Clip(old), line)
+	c.info.Signers = append(slices.Clip(old), added...)
 	if err := c.writeInfo(nil); err != nil {
 		c.info.Signers = old
 		return fmt.Errorf("adding a signer: %w", err)
@@ -126,7 +132,7 @@ func (c *Case) AddSigner(line string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Log(custody.Entry{Action: "add-signer", Counterparty: line, Before: before, After: after, Result: "done"})
+	_, err = c.Log(custody.Entry{Action: "add-signer", Counterparty: strings.Join(added, "\n"), Before: before, After: after, Result: "done"})
 	return err
 }
 

@@ -47,7 +47,7 @@ func DefaultPath() (string, error) {
 
 // New makes an Ed25519 key at path (0600, its directory 0700 where it is made)
 // in OpenSSH's format under passphrase, and its public half in path.pub with
-// comment ("user@host"). It never overwrites: fs.ErrExist.
+// comment ("user@host"); that of its key for statements in path.p256.pub. It never overwrites: fs.ErrExist.
 func New(path string, passphrase []byte, comment string) (ssh.PublicKey, error) {
 	if len(passphrase) == 0 {
 		return nil, errors.New("making a signing key: the passphrase is empty")
@@ -55,28 +55,28 @@ func New(path string, passphrase []byte, comment string) (ssh.PublicKey, error) 
 	if strings.ContainsFunc(comment, unicode.IsControl) {
 		return nil, fmt.Errorf("making a signing key: comment %q has control characters", comment)
 	}
-	pub, private, err := generate(passphrase, comment)
+	key, private, err := generate(passphrase, comment)
 	if err != nil {
 		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
 	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
-	line := strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(pub)), "\n")
-	if comment != "" {
-		line += " " + comment
+	pub, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
 	if err := writeNew(path, private); err != nil {
 		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
-	if err := writeNew(path+".pub", []byte(line+"\n")); err != nil {
+	if err := errors.Join(writeNew(path+".pub", publicLine(pub, comment)), writeStatementKey(path, key, comment)); err != nil {
 		return nil, fmt.Errorf("the key %s is made, its public half is not: %w", path, err)
 	}
 	return pub, nil
 }
 
-func generate(passphrase []byte, comment string) (ssh.PublicKey, []byte, error) {
-	pub, private, err := ed25519.GenerateKey(rand.Reader)
+func generate(passphrase []byte, comment string) (ed25519.PrivateKey, []byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,8 +84,7 @@ func generate(passphrase []byte, comment string) (ssh.PublicKey, []byte, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	sshPub, err := ssh.NewPublicKey(pub)
-	return sshPub, pem.EncodeToMemory(block), err
+	return private, pem.EncodeToMemory(block), nil
 }
 
 func writeNew(path string, data []byte) error {
@@ -125,10 +124,14 @@ func Unlock(path string, passphrase func() ([]byte, error)) (ssh.Signer, error) 
 	if err != nil {
 		return nil, err
 	}
-	signer, err := ssh.ParsePrivateKey(data)
+	private, err := ssh.ParseRawPrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		signer, err = unlock(data, passphrase)
+		private, err = unlock(data, passphrase)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", path, err)
+	}
+	signer, err := withStatements(private)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
@@ -138,7 +141,7 @@ func Unlock(path string, passphrase func() ([]byte, error)) (ssh.Signer, error) 
 	return signer, nil
 }
 
-func unlock(data []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
+func unlock(data []byte, passphrase func() ([]byte, error)) (any, error) {
 	secret, err := passphrase()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
@@ -146,11 +149,11 @@ func unlock(data []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) 
 	if len(secret) == 0 {
 		return nil, fmt.Errorf("%w: the passphrase is empty", ErrLocked)
 	}
-	signer, err := ssh.ParsePrivateKeyWithPassphrase(data, secret)
+	private, err := ssh.ParseRawPrivateKeyWithPassphrase(data, secret)
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, fmt.Errorf("%w: the passphrase is wrong", ErrLocked)
 	}
-	return signer, err
+	return private, err
 }
 
 func readPrivate(path string) ([]byte, error) {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -67,7 +66,7 @@ func rewrite(t testing.TB, dir, path, content string, sign ssh.Signer) {
 	}
 	var signer evidence.Signer
 	if sign != nil {
-		signer = func(sums []byte) ([]byte, error) { return keys.Sign(sign, evidence.Namespace, bytes.NewReader(sums)) }
+		signer = evidence.SignWith(sign)
 	}
 	if _, err := w.Seal(acq, signer); err != nil {
 		t.Fatal(err)

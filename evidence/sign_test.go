@@ -1,0 +1,121 @@
+package evidence
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"amber/evidence/keys"
+	"amber/evidence/record"
+)
+
+// stating is a signer whose key states too, and the list that allows both of
+// its keys.
+func stating(t testing.TB) (Signer, *keys.Signers) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "key")
+	if _, err := keys.New(path, []byte("x"), "ana@laptop"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := keys.Unlock(path, func() ([]byte, error) { return []byte("x"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p256, err := keys.StatementKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, k := range []ssh.PublicKey{s.PublicKey(), p256} {
+		line, err := keys.SignerLine("ana@laptop", k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	allowed, err := keys.ParseSigners([]byte(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return SignWith(s), allowed
+}
+
+func TestStatement(t *testing.T) {
+	sign, allowed := stating(t)
+	dir := small(t, sign)
+	r := verify(t, dir, VerifyOptions{Signers: allowed, Demand: true})
+	if !r.Intact() || len(r.Signatures) != 2 || !r.Signatures[0].Known || !r.Signatures[1].Known || r.Signatures[1].File != "seal/002-dsse.json" {
+		t.Fatalf("%+v", r)
+	}
+	if first, err := Sign(dir, sign); err != nil || first != "seal/003-sshsig" {
+		t.Error(first, err)
+	}
+	if r := verify(t, dir, VerifyOptions{}); !r.Intact() || len(r.Signatures) != 4 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Each file of a statement is missed, and each changed byte of it seen.
+func TestStatementTampering(t *testing.T) {
+	sign, allowed := stating(t)
+	other := filepath.Join(small(t, sign), "seal")
+	for _, ext := range []string{extPAE, extSignature, extPublicKey, extBundle} {
+		for what, change := range map[string]func(name string) error{
+			"changed": func(name string) error {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				data[len(data)/2] ^= 1
+				return os.WriteFile(name, data, 0o600)
+			},
+			"taken from another bundle": func(name string) error {
+				data, err := os.ReadFile(filepath.Join(other, filepath.Base(name)))
+				if err != nil {
+					return err
+				}
+				return os.WriteFile(name, append(data, 0), 0o600)
+			},
+			"removed": os.Remove,
+		} {
+			dir := small(t, sign)
+			if err := change(filepath.Join(dir, "seal/002-dsse"+ext)); err != nil {
+				t.Fatal(err)
+			}
+			r := verify(t, dir, VerifyOptions{Signers: allowed, Demand: true})
+			if cutOff := what == "removed" && ext == extBundle; cutOff != r.Intact() || cutOff != (len(r.Unfinished) == 3) {
+				t.Errorf("%s %s: %+v", ext, what, r)
+			}
+		}
+	}
+}
+
+// A whole statement of another bundle, good as it is, is none of this one.
+func TestStatementOfAnother(t *testing.T) {
+	sign, allowed := stating(t)
+	dir, other := small(t, sign), filepath.Join(t.TempDir(), "o")
+	w, err := Create(other, "o", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Seal(&record.Acquisition{Target: json.RawMessage(`{}`)}, sign); err != nil {
+		t.Fatal(err)
+	}
+	for _, ext := range []string{extPAE, extSignature, extPublicKey, extBundle} {
+		data, err := os.ReadFile(filepath.Join(other, "seal/002-dsse"+ext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "seal/002-dsse"+ext), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := verify(t, dir, VerifyOptions{Signers: allowed, Demand: true})
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].What, "not what is true of this bundle") {
+		t.Errorf("%+v", r.Problems)
+	}
+}
