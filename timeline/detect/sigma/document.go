@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -24,6 +23,7 @@ const (
 	maxDepth     = 32
 	maxValues    = 10_000 // of one field, after modifiers
 	maxCondition = 16 << 10
+	maxTokens    = 512 // of one value: its wildcards, and what is between them
 )
 
 // fault is what is wrong with a rule.
@@ -174,40 +174,6 @@ func (d *document) texts(n *yaml.Node, what string) ([]string, error) {
 	return to, nil
 }
 
-// chunk is the text of one document, and the line at which it begins.
-type chunk struct {
-	line int
-	text []byte
-}
-
-// split parts a file at its document marks, so that one that is no YAML does not
-// take those behind it along.
-func split(data []byte) []chunk {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	var list []chunk
-	line, start, first := 1, 0, 1
-	for at := 0; at < len(data); line++ {
-		end := bytes.IndexByte(data[at:], '\n') + 1
-		if end == 0 {
-			end = len(data) - at
-		}
-		if mark(data[at : at+end]) {
-			list = append(list, chunk{first, data[start:at]})
-			start, first = at+end, line+1
-			if more := bytes.TrimSpace(data[at+3 : at+end]); len(more) > 0 && more[0] != '#' {
-				start, first = at+3, line // a document may begin behind its mark
-			}
-		}
-		at += end
-	}
-	return append(list, chunk{first, data[start:]})
-}
-
-func mark(line []byte) bool {
-	rest, ok := bytes.CutPrefix(line, []byte("---"))
-	return ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
-}
-
 // parse reads a document; one that is empty has no root.
 func parse(path string, c chunk) (*document, error) {
 	d := &document{path: path, line: c.line, left: maxNodes}
@@ -226,16 +192,6 @@ func parse(path string, c chunk) (*document, error) {
 		d.root = root
 	}
 	return d, nil
-}
-
-// blank reports a document of comments alone.
-func blank(text []byte) bool {
-	for l := range bytes.Lines(text) {
-		if l = bytes.TrimSpace(l); len(l) > 0 && l[0] != '#' && !bytes.Equal(l, []byte("...")) {
-			return false
-		}
-	}
-	return true
 }
 
 // decode keeps a fault of the YAML library from ending the program.

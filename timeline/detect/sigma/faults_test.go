@@ -81,6 +81,8 @@ func TestFaults(t *testing.T) {
 		{sel(`eventName|re: 'a++'`), 5, detect.Invalid, "a possessive quantifier (++)"},
 		{sel(`eventName|re: '(a'`), 5, detect.Invalid, "cannot be used: missing closing )"},
 		{sel(`eventName|re: '(a{500}){500}'`), 5, detect.Invalid, "cannot be used"},
+		{sel(`eventName|re: '` + strings.Repeat("(a{30}){30}", 30) + `'`), 5, detect.Invalid, "more than 20000 steps"},
+		{sel(`eventName: '` + strings.Repeat("a?", 300) + `'`), 5, detect.Invalid, "too many wildcards"},
 		{sel(`eventName|re: '\+[++]\Qa++(?=\E(?<n>a)'`), 0, "", ""},
 		{sel("responeElements: x"), 1, detect.NotEvaluable, "no source of product: aws, service: cloudtrail gives responeElements"},
 

@@ -1,9 +1,29 @@
 package sigma
 
 import (
+	"regexp/syntax"
 	"strconv"
 	"strings"
 )
+
+// maxProgram bounds a regular expression when its repetitions are written out.
+// What it costs to match grows with that, and with the text.
+const maxProgram = 20_000
+
+// size is about how many steps an expression has.
+func size(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)/2
+	for _, sub := range re.Sub {
+		n += size(sub)
+		if n > maxProgram {
+			return n
+		}
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
+}
 
 func formatInt(i int64) string { return strconv.FormatInt(i, 10) }
 

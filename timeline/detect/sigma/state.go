@@ -52,11 +52,16 @@ func (s *state) forget() {
 	s.buf, s.read = s.buf[:0], false
 }
 
-// end lets go of the event.
+// end lets go of the event. What a large one needed is not kept.
 func (s *state) end() {
 	s.view, s.from, s.record, s.line = nil, nil, nil, nil
-	states.Put(s)
+	if cap(s.buf) < maxKept && cap(s.whole) < maxKept/64 {
+		states.Put(s)
+	}
 }
+
+// maxKept is how many bytes an evaluation keeps for the next.
+const maxKept = 1 << 20
 
 func (s *state) values(i int) []value {
 	slot := &s.slots[i]
