@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"amber/evidence/durable"
 	"amber/timeline/correlate"
 	"amber/timeline/detect"
+	"amber/timeline/detect/findings"
 	"amber/timeline/store"
 	"amber/timeline/story"
 )
@@ -27,6 +27,7 @@ var storyFormats = map[string]func(io.Writer, *story.Story) error{
 func storyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "from", Usage: "start from this `ENTITY` (pod:shop/web-0, user.name:mallory, mallory) or finding, and not from what is worst"},
+		&cli.StringFlag{Name: "suppress", Usage: "a `FILE` that says which findings are known, and why"},
 		&cli.StringFlag{Name: "as", Value: "text", Usage: "text, markdown or html"},
 		&cli.StringFlag{Name: "to", Usage: "a file; standard output otherwise"},
 	}
@@ -57,15 +58,24 @@ func timelineStory(c *cli.Context, asJSON bool) error {
 }
 
 func tell(c *cli.Context, s *store.Store) (*story.Story, error) {
+	known, err := suppressions(c.String("suppress"))
+	if err != nil {
+		return nil, err
+	}
+	dir, err := findCase(c)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFindings(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	g, err := correlate.Build(c.Context, s)
 	if err != nil {
 		return nil, err
 	}
-	found, err := findingsOf(c.Context, c)
-	if err != nil {
-		return nil, err
-	}
-	st, err := story.Tell(c.Context, s, g, story.Options{From: c.String("from"), Findings: found})
+	st, err := story.Tell(c.Context, s, g, story.Options{From: c.String("from"), Findings: findingsFor(c.String("from"), f, known)})
 	var unknown *story.ErrUnknown
 	if errors.As(err, &unknown) {
 		text := unknown.Error()
@@ -77,9 +87,22 @@ func tell(c *cli.Context, s *store.Store) (*story.Story, error) {
 	return st, err
 }
 
-// findingsOf are what rules found in the case; nil where none were run.
-func findingsOf(context.Context, *cli.Context) (iter.Seq2[detect.Finding, error], error) {
-	return nil, nil
+// findingsFor are the findings that a story is made of. Those of the lowest
+// level are for who asks for them.
+func findingsFor(from string, f *findings.Findings, known *findings.Suppressions) func(context.Context, func(*detect.Finding) error) error {
+	if len(f.Sets) == 0 {
+		return nil
+	}
+	want := findings.Filter{Level: detect.Low}
+	if from != "" {
+		want.Level = detect.Informational
+	}
+	return func(ctx context.Context, each func(*detect.Finding) error) error {
+		return f.Each(ctx, want, func(x *detect.Finding) error {
+			known.Apply(x)
+			return each(x)
+		})
+	}
 }
 
 func writeStory(c *cli.Context, st *story.Story, format func(io.Writer, *story.Story) error) (err error) {

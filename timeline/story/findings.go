@@ -2,7 +2,7 @@ package story
 
 import (
 	"cmp"
-	"iter"
+	"context"
 	"slices"
 	"strings"
 
@@ -25,18 +25,15 @@ type found struct {
 	time                timeline.Time
 }
 
-func (t *teller) readFindings(all iter.Seq2[detect.Finding, error]) error {
+func (t *teller) readFindings(all func(context.Context, func(*detect.Finding) error) error) error {
 	if all == nil {
 		return nil
 	}
 	var list []*found
-	for f, err := range all {
-		if err != nil {
-			return err
-		}
+	err := all(t.ctx, func(f *detect.Finding) error {
 		if f.Suppressed != "" {
 			t.quiet++
-			continue
+			return nil
 		}
 		level, _ := detect.ParseLevel(f.Level)
 		list = append(list, &found{
@@ -46,6 +43,10 @@ func (t *teller) readFindings(all iter.Seq2[detect.Finding, error]) error {
 		if len(list) >= 2*maxFindings {
 			list = t.worst(list)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	list = t.worst(list)
 	t.findings = len(list)

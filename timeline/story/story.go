@@ -7,7 +7,6 @@ package story
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"amber/timeline"
 	"amber/timeline/correlate"
@@ -86,8 +85,9 @@ type Options struct {
 	// From is an entity ("pod:shop/web-0", "user.name:mallory", "mallory") or the
 	// id of a finding; "" starts from what is worst.
 	From string
-	// Findings are what rules found; nil where none were run.
-	Findings iter.Seq2[detect.Finding, error]
+	// Findings calls its argument with what rules found, and stops at its error;
+	// nil where none were run. Those with Suppressed set are only counted.
+	Findings func(ctx context.Context, each func(*detect.Finding) error) error
 }
 
 // ErrUnknown is what the error of Tell is where From names nothing, or several
