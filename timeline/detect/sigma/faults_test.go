@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 		{head + "detection: {a: {}, condition: a}\n", 3, detect.Invalid, `"a" is empty`},
 		{head + "detection: {<<: {a: {eventName: c}}, condition: a}\n", 3, detect.Invalid, "merging of mappings"},
 
-		{sel("eventName|contians: x"), 5, detect.Invalid, `the modifier "contians", which Sigma does not know`},
+		{sel("eventName|containz: x"), 5, detect.Invalid, `the modifier "containz", which Sigma does not know`},
 		{sel("eventName|: x"), 5, detect.Invalid, "a | without a modifier"},
 		{sel("eventName||contains: x"), 5, detect.Invalid, "a | without a modifier"},
 		{sel("eventName: {a: b}"), 5, detect.Invalid, "a mapping for its value"},
