@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,27 +198,5 @@ func truth(op string, values []literal) (func([]byte) bool, error) {
 			return want[0]
 		}
 		return false
-	}, nil
-}
-
-func addressed(_ string, values []literal) (func([]byte) bool, error) {
-	nets := make([]netip.Prefix, 0, len(values))
-	for _, v := range values {
-		p, err := netip.ParsePrefix(v.text)
-		if a, bad := netip.ParseAddr(v.text); bad == nil {
-			p, err = a.Unmap().Prefix(a.Unmap().BitLen())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q is no address and no network", v.text)
-		}
-		nets = append(nets, p)
-	}
-	return func(t []byte) bool {
-		a, err := netip.ParseAddr(string(t))
-		if err != nil {
-			return false
-		}
-		a = a.Unmap().WithZone("")
-		return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(a) })
 	}, nil
 }

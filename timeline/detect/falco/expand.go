@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// maxTree and maxSet are what macros and lists may expand to in one rule.
+// maxTree and maxSet are what macros and lists may expand to in one rule, and
+// maxSpent what all rules together may.
 const (
-	maxTree = 20_000
-	maxSet  = 100_000
+	maxTree  = 20_000
+	maxSet   = 50_000
+	maxSpent = 1_000_000
 )
 
 // expander puts macros and lists in their places, each read once.
@@ -19,6 +21,7 @@ type expander struct {
 	trees map[string]*node
 	sets  map[string][]literal
 	path  []string // of macros or lists that are being expanded
+	spent int
 }
 
 func newExpander(b *book) *expander {
@@ -41,12 +44,18 @@ func (x *expander) rule(r *rule) (*node, error) {
 			parts = append(parts, &node{kind: kindNot, kids: []*node{e}})
 		}
 	}
-	whole, err := x.expand(&node{kind: kindAnd, kids: parts})
-	if err == nil && whole.size() > maxTree {
-		err = errTree
-	}
-	return whole, err
+	return x.expand(&node{kind: kindAnd, kids: parts})
 }
+
+// spend counts what is expanded.
+func (x *expander) spend(n int) error {
+	if x.spent += n; x.spent > maxSpent {
+		return errSpent
+	}
+	return nil
+}
+
+var errSpent = fmt.Errorf("the rules together expand to more than %d values and comparisons", maxSpent)
 
 var errTree = fmt.Errorf("its macros expand to more than %d comparisons", maxTree)
 
@@ -70,7 +79,7 @@ func (x *expander) expand(n *node) (*node, error) {
 		}
 		out.kids[i] = kid
 	}
-	return out, nil
+	return out, x.spend(total)
 }
 
 func (x *expander) macro(name string) (*node, error) {
@@ -119,12 +128,18 @@ func (x *expander) check(c *check) (*check, error) {
 		}
 		set, err := x.set(c.bare)
 		out.values = set
+		if err == nil {
+			err = x.spend(len(set))
+		}
 		return &out, err
 	}
 	if c.right != nil || !slices.Contains(listOps, c.op) {
 		return &out, nil
 	}
 	set, err := x.values(c.values)
+	if err == nil {
+		err = x.spend(len(set))
+	}
 	out.values = set
 	return &out, err
 }

@@ -197,6 +197,19 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// TestManyBigRules has rules that are each small enough.
+func TestManyBigRules(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("- list: big\n  items: [" + strings.Repeat("x,", maxSet-1) + "x]\n")
+	for i := range 60 {
+		b.WriteString(strings.Replace(ruleOf("k8s_audit", "ka.verb in (big)"), ": it", fmt.Sprintf(": r%d", i), 1))
+	}
+	r := load(t, b.String())
+	if fit := maxSpent/maxSet - 1; len(r.Matchers) != fit || len(r.Problems) != 60-fit || !strings.Contains(r.Problems[0].Reason, "rules together") {
+		t.Errorf("%d matchers, %d problems", len(r.Matchers), len(r.Problems))
+	}
+}
+
 // TestNotEvaluable names the fields that no source gives.
 func TestNotEvaluable(t *testing.T) {
 	for _, c := range []struct {

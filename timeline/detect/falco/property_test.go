@@ -2,6 +2,7 @@ package falco
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"path"
 	"strings"
 	"testing"
@@ -192,6 +193,25 @@ func TestNumbers(t *testing.T) {
 		compare, err := numeric(c.op, []literal{{text: c.b}})
 		if err != nil || compare([]byte(c.a)) != c.want {
 			t.Errorf("%s %s %s is %v, %v", c.a, c.op, c.b, !c.want, err)
+		}
+	}
+}
+
+func TestAddressProperty(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 300_000 {
+		text := random(r, "0123456789...", 16)
+		want, err := netip.ParseAddr(text)
+		got, ok := dotted([]byte(text))
+		if ok != (err == nil) || ok && got != want {
+			t.Fatalf("%q is %v, %v; want %v, %v", text, got, ok, want, err)
+		}
+	}
+	for _, text := range []string{"0.0.0.0", "255.255.255.255", "256.1.1.1", "1.2.3", "01.2.3.4", "1.2.3.4.5", "::ffff:1.2.3.4", "fe80::1%eth0"} {
+		want, err := netip.ParseAddr(text)
+		got, ok := address([]byte(text))
+		if ok != (err == nil) || ok && got != want.Unmap().WithZone("") {
+			t.Errorf("%q is %v, %v; want %v, %v", text, got, ok, want, err)
 		}
 	}
 }
