@@ -1,7 +1,6 @@
 package rules_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -139,29 +138,12 @@ func values(m detect.Matcher, v detect.View, names []string) [][]string {
 func finds(t *testing.T, of []string, c *detect.Correlation, s sequence) bool {
 	t.Helper()
 	set := detect.Compile(detect.Rules{Matchers: slices.DeleteFunc(slices.Clone(pack().Matchers), func(m detect.Matcher) bool {
-		return !slices.Contains(of, m.Rule().Name) && !slices.Contains(of, m.Rule().ID)
+		return !refers(&detect.Correlation{Of: of}, m.Rule())
 	}), Correlations: []*detect.Correlation{c}})
 	if len(set.Correlations) != 1 {
 		t.Fatalf("%s does not compile: %+v", c.Rule.Path, set.Problems)
 	}
-	list, found := s.hits(t, set), 0
-	err := correlation.Run(context.Background(), correlation.Input{
-		Set:  set,
-		Open: func() (correlation.Stream, error) { return &hits{list: list, at: -1}, nil },
-		Count: func(rule int32) (n int64) {
-			for _, h := range list {
-				if h.Rule == rule {
-					n++
-				}
-			}
-			return n
-		},
-		Emit: func(*correlation.Found) error { found++; return nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found > 0
+	return len(correlate(t, set, s.hits(t, set))) > 0
 }
 
 // loosened are a correlation without each of its conditions, or with others.
