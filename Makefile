@@ -15,7 +15,7 @@ build:
 	go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
 
 test: testbed
-	go test -timeout 20m ./...
+	go test -timeout 20m ./... ./testdata/incidents
 
 # testbed gets the runtimes and the Kubernetes that the tests run: some 10
 # minutes the first time, nothing later.
