@@ -16,7 +16,7 @@ import (
 
 // arrows says what each top-level folder may import of ours, beside itself.
 var arrows = map[string][]string{
-	"cmd":       {"collect", "container", "evidence", "isolate", "timeline", "tui"},
+	"cmd":       {"collect", "container", "evidence", "isolate", "testdata", "timeline", "tui"}, // testdata: the incident of amber tui --demo
 	"tui":       {"evidence", "timeline"},
 	"timeline":  {"evidence"},
 	"collect":   {"container", "evidence"},

@@ -24,6 +24,9 @@ type findingsScreen struct {
 	tactic  int    // of the matrix
 	tech    int    // of the tactic
 	only    string // a technique that the list is narrowed to
+	rule    string // a rule that it is narrowed to: its findings one by one
+	cached  []*group
+	key     groupKey
 	byTime  bool
 	hidden  bool // those that were called benign are shown too
 	version int
@@ -87,7 +90,7 @@ func (m *model) shownFindings() []*detect.Finding {
 	var out []*detect.Finding
 	for i := range m.found.all {
 		f := &m.found.all[i]
-		if m.found.only != "" && !slices.Contains(f.Techniques, m.found.only) {
+		if m.found.only != "" && !slices.Contains(f.Techniques, m.found.only) || m.found.rule != "" && f.RuleID != m.found.rule {
 			continue
 		}
 		if !m.found.hidden && (m.triage(f) == "benign" || f.Suppressed != "") {
@@ -124,18 +127,70 @@ func findingKeys() []binding {
 		{"z", atFindings, "", "show those that are benign or suppressed, or hide them", g, act(func(m *model) { m.found.hidden = !m.found.hidden })},
 		{"o", atFindings, "", "by level, or by time", g, act(func(m *model) { m.found.byTime = !m.found.byTime; m.found.sort() })},
 		{"S", atFindings, "pin", "pin its first event to the story", g, act((*model).pinFinding)},
-		{"x", atFindings, "", "all techniques again", g, act(func(m *model) { m.found.only = "" })},
+		{"x", atFindings, "", "all rules and techniques again", g, act((*model).widenFindings)},
 		{"v", atFindings, "", "all that is known of it", g, act((*model).readFinding)},
 	}
 }
 
-// finding is the chosen one.
-func (m *model) finding() *detect.Finding {
-	all := m.shownFindings()
+// group is the findings of one rule, or one of them where the list is narrowed
+// to the rule. It shows as the first of them.
+type group struct {
+	*detect.Finding
+	all []*detect.Finding
+}
+
+// count is how many findings a group has, or how many events the only one.
+func (g *group) count() int {
+	if len(g.all) > 1 {
+		return len(g.all)
+	}
+	return len(g.Rows)
+}
+
+// groupKey is what the groups depend on.
+type groupKey struct {
+	version, notes       int
+	only, rule           string
+	hidden, byTime, made bool
+}
+
+// groups are the lines of the list: rules, each with its findings.
+func (m *model) groups() []*group {
+	s := &m.found
+	key := groupKey{s.version, m.notes.version, s.only, s.rule, s.hidden, s.byTime, true}
+	if s.key == key {
+		return s.cached
+	}
+	s.key, s.cached = key, nil
+	at := map[string]*group{}
+	for _, f := range m.shownFindings() {
+		id := f.RuleID + "\x00" + m.triage(f) + "\x00" + f.Suppressed
+		if g := at[id]; g != nil && s.rule == "" {
+			g.all = append(g.all, f)
+			continue
+		}
+		g := &group{f, []*detect.Finding{f}}
+		at[id] = g
+		s.cached = append(s.cached, g)
+	}
+	return s.cached
+}
+
+// group is the chosen line.
+func (m *model) group() *group {
+	all := m.groups()
 	if len(all) == 0 || m.found.matrix {
 		return nil
 	}
 	return all[max(0, min(m.found.list.sel, len(all)-1))]
+}
+
+// finding is the chosen one, of several of one rule the first.
+func (m *model) finding() *detect.Finding {
+	if g := m.group(); g != nil {
+		return g.Finding
+	}
+	return nil
 }
 
 // maxOpened rows of a finding are asked for by their ids; of one with more the
@@ -149,10 +204,16 @@ func (m *model) openFinding() {
 		m.openCell()
 		return
 	}
-	f := m.finding()
-	if f == nil || len(f.Rows) == 0 {
+	g := m.group()
+	if g == nil || len(g.Rows) == 0 {
 		return
 	}
+	if len(g.all) > 1 {
+		m.found.rule, m.found.list = g.RuleID, list{}
+		m.say("the findings of this rule one by one; esc or x shows all rules again")
+		return
+	}
+	f := g.Finding
 	v := view{At: f.Time.Micros, HasAt: true, Row: f.Rows[0], Title: f.Title}
 	if len(f.Rows) <= maxOpened {
 		var ids []string
@@ -171,6 +232,7 @@ func (m *model) openFinding() {
 		return
 	}
 	m.visit(v)
+	m.say("only the finding's own events: x shows what happened around them, [ goes back")
 }
 
 // pinFinding pins the first event of the finding, with the rule's title.
@@ -194,19 +256,30 @@ func (m *model) judge(state string) {
 	if f == nil {
 		return
 	}
-	n := note{Kind: "triage", Finding: f.ID, State: state, Line: f.Title, At: f.Time.Micros}
+	all := m.group().all
+	put := func(why string) {
+		for _, f := range all {
+			m.write(note{Kind: "triage", Finding: f.ID, State: state, Line: f.Title, At: f.Time.Micros, Text: why})
+		}
+		m.say(f.Title + ": " + state + ", " + plural(int64(len(all)), "finding"))
+	}
 	if state != "benign" {
-		m.write(n)
-		m.say(f.Title + ": " + state)
+		put("")
 		return
 	}
 	p := &prompt{label: "benign, because:", hint: "it is kept with your name; z shows benign findings again", keep: true}
 	p.done = func(m *model, s string) error {
-		if n.Text = strings.TrimSpace(s); n.Text == "" {
+		if s = strings.TrimSpace(s); s == "" {
 			return errEmpty
 		}
-		m.write(n)
+		put(s)
 		return nil
 	}
 	m.over = p
+}
+
+// widenFindings takes back what the list is narrowed to, and tells whether it
+// was.
+func (m *model) widenFindings() {
+	m.found.only, m.found.rule, m.found.list = "", "", list{}
 }

@@ -75,16 +75,16 @@ func count(cells []cell, id string, level detect.Level) []cell {
 
 func (m *model) findingsView(w, h int) []string {
 	k := &m.k
-	shown := m.shownFindings()
+	shown := m.groups()
 	switch {
 	case !m.found.known:
 		return []string{k.line(w, paint{}, seg{"  reading the findings", k.Dim})}
 	case len(m.found.all) == 0:
 		return m.noFindings(w)
 	case m.found.matrix:
-		return m.matrixView(w, h, shown)
+		return m.matrixView(w, h, m.shownFindings())
 	}
-	out := []string{k.line(w, paint{}, seg{" LEVEL", k.Dim.wide(11)}, seg{"TIME", k.Dim.wide(24)}, seg{"EVENTS", k.Dim.wide(8)}, seg{"STATE", k.Dim.wide(10)}, seg{"TITLE", k.Dim})}
+	out := []string{k.line(w, paint{}, seg{" LEVEL", k.Dim.wide(12)}, seg{"TIME", k.Dim.wide(16)}, seg{"COUNT", k.Dim.wide(7)}, seg{"WHAT WAS FOUND", k.Dim})}
 	detail := 6
 	if h < 16 {
 		detail = 3
@@ -114,25 +114,25 @@ func (m *model) noFindings(w int) []string {
 	return lines
 }
 
-func (m *model) findingLine(w int, f *detect.Finding, sel bool) string {
+func (m *model) findingLine(w int, f *group, sel bool) string {
 	k := &m.k
 	over := paint{}
 	if sel {
 		over = k.Selected
 	}
 	level, _ := detect.ParseLevel(f.Level)
-	state := m.triage(f)
-	if f.Suppressed != "" {
-		state = "suppressed"
-	}
-	title := f.Title
-	if len(f.Techniques) > 0 {
-		title += "  " + strings.Join(f.Techniques, " ")
+	state := m.triage(f.Finding) + ": "
+	switch {
+	case f.Suppressed != "":
+		state = "suppressed: "
+	case state == "new: ":
+		state = ""
 	}
 	return k.line(w, over,
-		seg{" " + levelGlyph(level) + " " + short5(f.Level), k.Levels[level].wide(11)},
-		seg{m.times.day(f.Time.Micros) + " " + m.times.row(f.Time.Micros), k.Dim.wide(24)},
-		seg{fmt.Sprintf("%6d", len(f.Rows)), paint{}.wide(8)}, seg{state, k.Dim.wide(10)}, seg{title, paint{}})
+		seg{" " + levelGlyph(level) + " " + short5(f.Level), k.Levels[level].wide(12)},
+		seg{m.times.in(f.Time.Micros).Format("01-02 15:04:05"), k.Dim.wide(16)},
+		seg{fmt.Sprintf("%5d", f.count()), paint{}.wide(7)}, seg{state, k.Key}, seg{f.Title, paint{}},
+		seg{"  " + strings.Join(f.Techniques, " "), k.Dim})
 }
 
 // levelGlyph stands beside the level's colour.

@@ -154,6 +154,8 @@ func (m *model) escape() {
 		m.say("stopped")
 	case m.stopCounting():
 		m.say("stopped counting; what is shown is not all")
+	case m.screen == onFindings:
+		m.widenFindings()
 	case t.focus == focusFacets && m.screen == onTimeline:
 		t.focus = focusList
 	case t.detail.open && m.screen == onTimeline:

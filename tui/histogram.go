@@ -19,6 +19,8 @@ type overview struct {
 	width  int64 // of a bar, in microseconds
 	bars   []int64
 	stacks []stack
+	before int64 // rows that lie before the bars, and behind them
+	behind int64
 	drawn  int // rises with every change
 }
 
@@ -37,11 +39,13 @@ const maxStacks = 7
 
 // barsMsg are the bars as far as they are known.
 type barsMsg struct {
-	gen   int
-	span  span
-	width int64
-	got   timeline.Partial
-	err   error
+	gen    int
+	span   span
+	width  int64
+	got    timeline.Partial
+	count  int64 // of all rows that match, -1 for those of the bars
+	before int64
+	err    error
 }
 
 // stackMsg is what one value of the field has of the bars.
@@ -83,22 +87,74 @@ func (m *model) askOverview() {
 
 func (q question) run(ctx context.Context, tell func(tea.Msg)) error {
 	var err error
-	if q.span.all() {
+	free := q.span.all()
+	if free {
 		if q.span, err = extent(ctx, q.s, q.where); err != nil {
 			return err
 		}
 	}
 	width := barWidth(q.span, q.bars)
-	send := func(p timeline.Partial) { tell(barsMsg{gen: q.gen, span: q.span, width: width, got: p}) }
+	msg := barsMsg{gen: q.gen, span: q.span, width: width, count: -1}
+	send := func(p timeline.Partial) { msg.got = p; tell(msg) }
 	p, err := q.s.Histogram(ctx, q.where, width, send)
 	if err != nil {
 		return err
 	}
 	send(p)
+	if free {
+		if width, err = q.narrow(ctx, p, width, tell); err != nil {
+			return err
+		}
+	}
 	if q.stack == "" {
 		return nil
 	}
 	return q.stacks(ctx, width, tell)
+}
+
+// narrow leaves a few rows that lie far off out of the bars: the birth of a file
+// years ago would press the night of the incident into one bar.
+func (q *question) narrow(ctx context.Context, p timeline.Partial, width int64, tell func(tea.Msg)) (int64, error) {
+	all, where, before := p.Count, q.where, int64(0)
+	for {
+		near, left := bulk(p, q.span, width)
+		if near.all() {
+			return width, nil
+		}
+		before += left
+		q.span, q.where = near, near.expr(where)
+		width = barWidth(near, q.bars)
+		var err error
+		if p, err = q.s.Histogram(ctx, q.where, width, nil); err != nil {
+			return width, err
+		}
+		tell(barsMsg{gen: q.gen, span: near, width: width, got: p, count: all, before: before})
+	}
+}
+
+// bulk is the part of a span that has nearly all rows, if it is a small part,
+// and how many lie before it.
+func bulk(p timeline.Partial, s span, width int64) (span, int64) {
+	spare := p.Count / 40 // at each end
+	b := p.Buckets
+	lo, hi := 0, len(b)-1
+	var before, behind int64
+	for lo < hi && before+b[lo].Count <= spare {
+		before += b[lo].Count
+		lo++
+	}
+	for hi > lo && behind+b[hi].Count <= spare {
+		behind += b[hi].Count
+		hi--
+	}
+	if len(b) == 0 || before+behind == 0 && lo < hi {
+		return span{}, 0
+	}
+	near := span{max(s.From, b[lo].Micro), min(s.To, b[hi].Micro+width)}
+	if (near.To-near.From)*8 > s.To-s.From || near.To-near.From < 1000 {
+		return span{}, 0
+	}
+	return near, before
 }
 
 func (q question) stacks(ctx context.Context, width int64, tell func(tea.Msg)) error {
@@ -141,12 +197,28 @@ func (b barsMsg) take(m *model) error {
 	}
 	o.span, o.width = b.span, b.width
 	o.bars = spread(b.got, b.span, b.width)
-	o.count, o.exact = b.got.Count, b.got.Done
+	o.count, o.exact, o.before, o.behind = b.got.Count, b.got.Done, b.before, 0
+	if b.count >= 0 {
+		o.count, o.behind = b.count, b.count-b.before-b.got.Count
+		m.startInBulk(b.span)
+	}
 	o.drawn++
 	if m.times.zero == 0 {
 		m.times.zero = b.span.From
 	}
 	return nil
+}
+
+// startInBulk: who opens a timeline for the first time begins where most of it
+// is.
+func (m *model) startInBulk(s span) {
+	t := &m.tl
+	if !t.fresh || t.win.sel != 0 || t.win.before() != "" {
+		return
+	}
+	t.view.At, t.view.HasAt, t.view.Row = s.From, true, timeline.RowID{}
+	t.gen++
+	m.startRows(t.view)
 }
 
 func (s stackMsg) take(m *model) error {

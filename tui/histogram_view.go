@@ -135,24 +135,32 @@ func (m *model) axis(w int) string {
 	if o.width == 0 {
 		return m.k.line(w, paint{}, seg{"  counting", m.k.Dim})
 	}
-	cells := []rune(spaces(w))
+	mark := -1
+	if t.view.HasAt {
+		mark = chartLabel + int((floor(t.view.At, o.width)-floor(o.span.From, o.width))/o.width)
+	}
+	cells := []byte(spaces(w))
 	for i, last := 0, -1; i < len(o.bars); i++ {
-		at := floor(o.span.From, o.width) + int64(i)*o.width
-		text := m.times.tick(at, o.width)
+		text := m.times.tick(floor(o.span.From, o.width)+int64(i)*o.width, o.width)
 		x := chartLabel + i
-		if x > last+3 && x+len(text) < w && (last < 0 || i%20 == 0) {
-			copy(cells[x:], []rune(text))
+		if x == mark {
+			x++ // the label makes room for the mark
+		}
+		if x > last+3 && x+len(text) < w && (last < 0 || i%20 == 0) && (mark < x || mark >= x+len(text)) {
+			copy(cells[x:], text)
 			last = x + len(text)
 		}
 	}
-	x := -1
-	if t.view.HasAt {
-		x = chartLabel + int((floor(t.view.At, o.width)-floor(o.span.From, o.width))/o.width)
+	if o.before > 0 {
+		copy(cells, short(o.before)+" <")
 	}
-	if x < chartLabel || x >= w {
+	if more := "> " + short(o.behind); o.behind > 0 {
+		copy(cells[max(0, w-len(more)-1):], more)
+	}
+	if mark < chartLabel || mark >= w {
 		return m.k.line(w, paint{}, seg{string(cells), m.k.Dim})
 	}
-	return m.k.line(w, paint{}, seg{string(cells[:x]), m.k.Dim}, seg{m.k.up, m.k.Key}, seg{string(cells[x+1:]), m.k.Dim})
+	return m.k.line(w, paint{}, seg{string(cells[:mark]), m.k.Dim}, seg{m.k.up, m.k.Key}, seg{string(cells[mark+1:]), m.k.Dim})
 }
 
 // short is a number in at most six cells.

@@ -142,7 +142,7 @@ func try(f func(m *model) error) func(*model) tea.Cmd {
 func bindings() []binding {
 	var all []binding
 	for _, part := range [][]binding{
-		timelineKeys(), detailKeys(), facetKeys(), findingKeys(), processKeys(), evidenceKeys(), storyKeys(),
+		detailKeys(), facetKeys(), timelineKeys(), findingKeys(), processKeys(), evidenceKeys(), storyKeys(),
 		markKeys(), moveKeys(), viewKeys(), generalKeys(),
 	} {
 		all = append(all, part...)

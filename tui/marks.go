@@ -29,7 +29,8 @@ func (m *model) rowText(r *timeline.Row) string {
 	if s := text(r.Values["message"]); s != "" {
 		return s[:min(len(s), 1000)]
 	}
-	return strings.TrimSpace(first(r, "event.action") + " " + (column{Name: whoColumn}).value(r) + " " + (column{Name: whatColumn}).value(r))
+	s := first(r, "event.action") + " " + first(r, "user.name", "process.name") + " " + sentence(r)
+	return strings.Join(strings.Fields(s[:min(len(s), 1000)]), " ")
 }
 
 func (m *model) toggleMark() {

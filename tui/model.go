@@ -97,6 +97,7 @@ type answer interface{ take(m *model) error }
 // soon.
 func (m *model) begin() {
 	if !m.restore() {
+		m.tl.fresh = true
 		m.show(view{})
 	}
 	m.loadFindings()
@@ -169,15 +170,9 @@ func (m *model) titleLine() string {
 	segs := []seg{{" amber ", m.k.Title}}
 	for s := range screens {
 		as, name := m.k.Tab, s.String()
-		if m.w < 100 && s != m.screen {
-			name = name[:min(len(name), 5)]
-		}
 		text := " " + string(rune('1'+s)) + " " + name + " "
 		if s == m.screen {
-			as = m.k.Here
-			if m.k.Here.on == "\x1b[7m" || m.k.theme == "monochrome" {
-				text = "[" + string(rune('1'+s)) + " " + name + "]"
-			}
+			as, text = m.k.Here, "["+string(rune('1'+s))+" "+name+"]"
 		}
 		segs = append(segs, seg{text, as})
 	}
@@ -195,14 +190,29 @@ func (m *model) statusLine() string {
 	case m.said != "":
 		left = append(left, seg{m.said, m.k.Title})
 	default:
+		left = append(left, m.asked()...)
 		left = append(left, m.hints()...)
 	}
 	right := m.standing()
-	w := m.w - len([]rune(right)) - 1
+	w := m.w - len([]rune(right)) - 2
 	if w < 10 {
 		return m.k.line(m.w, paint{}, left...)
 	}
 	return m.k.line(w, paint{}, left...) + m.k.line(m.w-w, paint{}, seg{m.k.right(right, m.w-w-1) + " ", m.k.Status})
+}
+
+// asked is the filter that holds, for it is not to be forgotten.
+func (m *model) asked() []seg {
+	v := m.tl.view
+	switch {
+	case m.screen != onTimeline:
+		return nil
+	case v.Filter != "":
+		return []seg{{"/" + v.Filter, m.k.Title}, {"  x clears  ", m.k.Dim}}
+	case !v.Span.all():
+		return []seg{{"zoomed", m.k.Title}, {"  x clears  ", m.k.Dim}}
+	}
+	return nil
 }
 
 // standing is the place in the list, the clock, and what is under way.

@@ -43,11 +43,7 @@ func (m *model) moused(msg tea.MouseMsg) tea.Cmd {
 func (m *model) clickTab(x int) {
 	at := len(" amber ")
 	for s := range screens {
-		name := s.String()
-		if m.w < 100 && s != m.screen {
-			name = name[:min(len(name), 5)]
-		}
-		if at += len(name) + 4; x < at {
+		if at += len(s.String()) + 4; x < at {
 			m.goTo(s)
 			return
 		}

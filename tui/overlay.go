@@ -213,7 +213,7 @@ func (u *menu) view(m *model, w, h int) []string {
 			over = k.Selected
 		}
 		it := items[i]
-		out = append(out, k.line(w, over, seg{" " + it.key, k.Key.wide(9)}, seg{it.text, paint{}.wide(min(46, w/2))}, seg{it.more, k.Dim}))
+		out = append(out, k.line(w, over, seg{" " + it.key, k.Key.wide(9)}, seg{it.text, paint{}.wide(min(46, w/2))}, seg{" " + it.more, k.Dim}))
 	}
 	if len(items) == 0 {
 		out = append(out, k.line(w, paint{}, seg{"  nothing fits", k.Dim}))

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -97,15 +98,7 @@ func (g graphMsg) take(m *model) error {
 	}
 	p.graph, p.freezes = g.graph, g.freezes
 	p.shut, p.touched = map[correlate.Ref]bool{}, map[correlate.Ref][]string{}
-	for _, kind := range []correlate.Kind{correlate.Container, correlate.Node} {
-		for _, e := range p.graph.Entities {
-			if e.Kind == kind {
-				if roots, _ := p.graph.ProcessForest(e.Ref, 1); len(roots) > 0 {
-					p.scopes = append(p.scopes, e.Ref)
-				}
-			}
-		}
-	}
+	p.scopes = scopesOf(p.graph)
 	for _, l := range p.graph.Links {
 		if l.Kind == correlate.Wrote {
 			from, to := p.graph.Entities[l.From].Ref, p.graph.Entities[l.To].Name
@@ -114,6 +107,34 @@ func (g graphMsg) take(m *model) error {
 	}
 	m.chooseScope()
 	return nil
+}
+
+// scopesOf are the containers and hosts that have processes, containers first,
+// those with the most before the others.
+func scopesOf(g *correlate.Graph) (out []correlate.Ref) {
+	for _, kind := range []correlate.Kind{correlate.Container, correlate.Node} {
+		sizes := map[correlate.Ref]int{}
+		n := len(out)
+		for _, e := range g.Entities {
+			if e.Kind != kind {
+				continue
+			}
+			roots, _ := g.ProcessForest(e.Ref, maxProcesses)
+			if sizes[e.Ref] = countAll(roots); sizes[e.Ref] > 0 {
+				out = append(out, e.Ref)
+			}
+		}
+		slices.SortStableFunc(out[n:], func(a, b correlate.Ref) int { return sizes[b] - sizes[a] })
+	}
+	return out
+}
+
+func countAll(procs []*correlate.Proc) int {
+	n := len(procs)
+	for _, p := range procs {
+		n += countAll(p.Children)
+	}
+	return n
 }
 
 // chooseScope goes to what was wanted, and lays its tree out.

@@ -32,7 +32,7 @@ func (m *model) processView(w, h int) []string {
 	if p.cut {
 		title += ", and more"
 	}
-	head := k.line(w-bar-1, paint{}, seg{title, k.Title}) + k.line(bar+1, paint{}, seg{" " + m.times.tick(p.span.From, 1e6), k.Dim.wide(bar/2 + 1)}, seg{k.right(m.times.tick(p.span.To, 1e6), bar-bar/2), k.Dim})
+	head := k.line(w-bar-1, paint{}, seg{title, k.Title}) + k.line(bar+1, paint{}, seg{" " + m.lifeSpan(bar), k.Dim})
 	out := []string{head}
 	rows := max(1, h-3)
 	p.list.show(len(p.rows), rows)
@@ -54,7 +54,7 @@ func (m *model) processLine(w, bar int, r *processRow, sel bool) string {
 	}
 	fold := ""
 	if m.procs.shut[x.Ref] {
-		fold = fmt.Sprintf(" [+%d]", countBelow(x))
+		fold = fmt.Sprintf(" [+%d]", countAll(x.Children))
 	}
 	activity := ""
 	if n := len(m.procs.touched[x.Ref]); n > 0 {
@@ -62,14 +62,6 @@ func (m *model) processLine(w, bar int, r *processRow, sel bool) string {
 	}
 	left := k.line(w-bar-1, over, seg{fmt.Sprintf("%7d ", x.PID), k.Dim}, seg{r.prefix, k.Rule}, seg{commandOf(x), m.commandPaint(x)}, seg{fold, k.Warn}, seg{activity, k.Good}, seg{"  " + x.User, k.Dim})
 	return left + " " + m.lifeBar(bar, x)
-}
-
-func countBelow(x *correlate.Proc) int {
-	n := len(x.Children)
-	for _, c := range x.Children {
-		n += countBelow(c)
-	}
-	return n
 }
 
 // commandPaint lights what a rule found.
@@ -126,6 +118,16 @@ func merge(segs []seg) []seg {
 		out = append(out, s)
 	}
 	return out
+}
+
+// lifeSpan is the axis of the bars: when they begin, and how long they last.
+func (m *model) lifeSpan(w int) string {
+	s := m.procs.span
+	from, long := m.times.in(s.From).Format("15:04:05"), "+"+widthText((s.To-s.From)/1e6*1e6)
+	if s.To-s.From < 1e6 {
+		long = "+" + widthText((s.To-s.From)/1e3*1e3)
+	}
+	return from + m.k.right(long, max(0, w-len(from)))
 }
 
 // processFoot is what is known of the chosen process.

@@ -24,6 +24,7 @@ type timelineScreen struct {
 	where timeline.Expr // view's filter, without its span; nil for all
 	gen   int           // of the question; answers to others are dropped
 	asked bool
+	fresh bool // nothing was remembered of this case, and nobody has moved
 
 	win     window
 	loading bool // a page is under way

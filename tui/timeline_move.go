@@ -22,6 +22,7 @@ func (m *model) move(d int) {
 
 func (m *model) moveRows(d int) {
 	t := &m.tl
+	t.fresh = false
 	if d < 0 {
 		t.follow = false
 	}

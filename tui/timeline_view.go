@@ -31,6 +31,8 @@ func (c column) fields() []string {
 		return []string{"user.name", "process.name", "user.id"}
 	case whatColumn:
 		return []string{"orchestrator.namespace", "orchestrator.resource.name", "orchestrator.resource.type", "file.path", "destination.ip", "container.name"}
+	case "message":
+		return []string{"message", "process.command_line", "process.executable", "file.path", "destination.ip", "destination.port", "container.name"}
 	}
 	return []string{c.Name}
 }
@@ -44,8 +46,32 @@ func (c column) value(r *timeline.Row) string {
 			return strings.TrimPrefix(text(r.Values["orchestrator.namespace"])+"/"+name, "/")
 		}
 		return first(r, "file.path", "destination.ip", "container.name")
+	case "message":
+		return sentence(r)
 	}
 	return text(r.Values[c.Name])
+}
+
+// sentence is what a row says: its message, or of a source that writes none what
+// was run, touched or reached.
+func sentence(r *timeline.Row) string {
+	if s := text(r.Values["message"]); s != "" {
+		return s
+	}
+	s := first(r, "process.command_line", "process.executable")
+	for _, name := range []string{"file.path", "destination.ip"} {
+		v := text(r.Values[name])
+		if port := text(r.Values["destination.port"]); name == "destination.ip" && v != "" && port != "" {
+			v += ":" + port
+		}
+		if v != "" && !strings.Contains(s, v) {
+			s = strings.TrimPrefix(s+"  "+v, "  ")
+		}
+	}
+	if s == "" {
+		return text(r.Values["container.name"])
+	}
+	return s
 }
 
 func first(r *timeline.Row, names ...string) string {
@@ -250,7 +276,7 @@ func (m *model) rowLine(w int, r *timeline.Row, cols []column, sel bool) string 
 	for _, c := range cols {
 		v := c.value(r)
 		if c.Width == 0 {
-			segs = append(segs, seg{skip(v, m.tl.left), paint{}})
+			segs = append(segs, seg{skip(shorter(r, v), m.tl.left), paint{}})
 			break
 		}
 		p := paint{}
@@ -260,6 +286,19 @@ func (m *model) rowLine(w int, r *timeline.Row, cols []column, sel bool) string 
 		segs = append(segs, seg{v, p.wide(c.Width)}, seg{" ", paint{}})
 	}
 	return m.k.line(w, over, segs...)
+}
+
+// shorter leaves out of a message what the columns before it have said: amber's
+// own sentences begin with who did what.
+func shorter(r *timeline.Row, message string) string {
+	rest, ok := strings.CutPrefix(message, text(r.Values["user.name"])+" ")
+	if !ok {
+		return message
+	}
+	if rest, ok := strings.CutPrefix(rest, text(r.Values["event.action"])+" "); ok {
+		return rest
+	}
+	return rest
 }
 
 // skip leaves the first n characters out.
@@ -321,13 +360,17 @@ func (m *model) rank() int64 {
 	if !t.view.HasAt || o.width == 0 {
 		return 0
 	}
-	var n int64
+	n := o.before
+	if t.view.At < o.span.From {
+		return 0
+	}
 	first := floor(o.span.From, o.width)
 	for i, c := range o.bars {
-		at := first + int64(i)*o.width
-		if at+o.width > t.view.At {
-			if at <= t.view.At {
-				n += int64(float64(c) * float64(t.view.At-at) / float64(o.width))
+		from := max(first+int64(i)*o.width, o.span.From)
+		to := min(first+int64(i+1)*o.width, o.span.To)
+		if to > t.view.At {
+			if from < t.view.At {
+				n += int64(float64(c) * float64(t.view.At-from) / float64(to-from))
 			}
 			break
 		}

@@ -69,7 +69,7 @@ func newApp() *cli.App {
 		Suggest:              true,
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
-			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(), timelineCommand(), detectCommand(),
+			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(), timelineCommand(), detectCommand(), tuiCommand(),
 			caseCommand(), keysCommand(), completionCommand(), manCommand(), answerProbesCommand(), onNodeCommand(),
 		},
 		ExitErrHandler: func(*cli.Context, error) {},

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"amber/tui"
+)
+
+// responder acts on containers as the commands do: it runs them, in a process of
+// their own, so that an act goes its whole way whatever becomes of the screen.
+type responder struct{ dir string }
+
+// amber runs this program and gives what it printed.
+func (r responder) amber(ctx context.Context, args ...string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	var out, complaints bytes.Buffer
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == exitMisses {
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("amber %s: %s", args[0], strings.TrimSpace(strings.TrimPrefix(complaints.String(), "amber: ")))
+	}
+	return out.String(), err
+}
+
+// Targets are the containers that ps lists.
+func (r responder) Targets(ctx context.Context) ([]tui.Target, error) {
+	text, err := r.amber(ctx, "ps", "--output", "json")
+	if err != nil {
+		return nil, err
+	}
+	var rows []psRow
+	if err := json.Unmarshal([]byte(text), &rows); err != nil {
+		return nil, fmt.Errorf("reading what ps printed: %w", err)
+	}
+	var out []tui.Target
+	for _, row := range rows {
+		out = append(out, tui.Target{Ref: row.Target, Name: describe(row.Container)})
+	}
+	return out, nil
+}
+
+// Plan prints what would be done.
+func (r responder) Plan(ctx context.Context, action, target string) (string, error) {
+	return r.amber(ctx, r.command(action, target, true)...)
+}
+
+// Do does it.
+func (r responder) Do(ctx context.Context, action, target string) (string, error) {
+	return r.amber(ctx, r.command(action, target, false)...)
+}
+
+func (r responder) command(action, target string, plan bool) []string {
+	args := []string{action, "--case", r.dir}
+	if action == "release" {
+		args = []string{"isolate", "release", "--case", r.dir}
+	}
+	if plan {
+		args = append(args, "--plan")
+	}
+	return append(args, target)
+}
