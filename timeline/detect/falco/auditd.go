@@ -31,6 +31,10 @@ func auditdField(o operand) accessor {
 		return opened(func(flags int64) bool { return flags&0o100 != 0 })
 	case "evt.arg.flags":
 		return openFlagNames
+	case "evt.arg.name", "evt.arg.path", "evt.arg.filename":
+		return ofCalls("open creat unlink rmdir mkdir chmod fchmodat", filePath)
+	case "evt.arg.mode":
+		return chmodMode
 	case "evt.arg.request":
 		return ofCall("ptrace", "auditd.data.a0", ptraceName)
 	case "evt.arg.domain", "evt.arg[0]":

@@ -91,3 +91,36 @@ func familyName(n int64) string {
 	}
 	return ""
 }
+
+// modeNames are the bits of a file's mode, in Falco's order.
+var modeNames = [...]string{
+	"S_IXOTH", "S_IWOTH", "S_IROTH", "S_IXGRP", "S_IWGRP", "S_IRGRP", "S_IXUSR", "S_IWUSR", "S_IRUSR",
+	"S_ISVTX", "S_ISGID", "S_ISUID",
+}
+
+// chmodMode is the mode that a call sets.
+func chmodMode(s *scratch, v detect.View) bool {
+	argument := ""
+	switch string(s.word(v, auditCall)) {
+	case "chmod", "fchmod":
+		argument = "auditd.data.a1"
+	case "fchmodat", "fchmodat2":
+		argument = "auditd.data.a2"
+	}
+	mode, ok := s.number(v, argument, 16)
+	if !ok {
+		return false
+	}
+	start := len(s.buf)
+	for i, name := range modeNames {
+		if mode&(1<<i) == 0 {
+			continue
+		}
+		if len(s.buf) > start {
+			s.buf = append(s.buf, '|')
+		}
+		s.buf = append(s.buf, name...)
+	}
+	s.built(start)
+	return true
+}

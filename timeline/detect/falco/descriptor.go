@@ -22,6 +22,10 @@ func descriptorField(field string) accessor {
 		return descriptorType("f", "d", "4", "6")
 	case "fd.type":
 		return descriptorType("file", "directory", "ipv4", "ipv6")
+	case "fd.sockfamily":
+		return mapped(column("destination.ip", "source.ip"), func(buf, _ []byte) ([]byte, bool) {
+			return append(buf, "ip"...), true
+		})
 	case "fd.ip", "fd.net":
 		return both("source.ip", "destination.ip")
 	case "fd.port":

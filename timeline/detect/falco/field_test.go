@@ -24,6 +24,16 @@ func TestFields(t *testing.T) {
 		{"syscall", auditd.Source{}, auditExec, execWant},
 		{"syscall", auditd.Source{}, auditOpen, openWant},
 		{"syscall", auditd.Source{}, auditConnect, connectWant},
+		{"syscall", auditd.Source{}, auditRename, map[string]string{
+			"evt.arg.oldpath": "../tmp/x", "evt.arg.newpath": "/usr/bin/../bin/ls", "fd.name": "/usr/bin/ls", "fd.nameraw": "/usr/bin/../bin/ls",
+			"fd.directory": "/usr/bin", "evt.arg.name": "<NA>",
+		}},
+		{"syscall", auditd.Source{}, auditChmod, map[string]string{
+			"evt.arg.mode": "S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID", "evt.arg.filename": "/tmp/x", "fd.nameraw": "x",
+			"evt.res": "EPERM", "evt.failed": "true", "evt.arg.oldpath": "<NA>",
+		}},
+		{"syscall", auditd.Source{}, auditPtrace, map[string]string{"evt.type": "ptrace", "evt.arg.request": "PTRACE_ATTACH", "evt.arg.mode": "<NA>"}},
+		{"syscall", auditd.Source{}, auditSocket, map[string]string{"evt.type": "socket", "evt.arg[0]": "AF_PACKET", "evt.arg.domain": "AF_PACKET"}},
 		{"syscall", tetragon.Source{}, tetragonExec, tetragonWant},
 		{"syscall", tetragon.Source{}, tetragonHost, map[string]string{
 			"container.id": "host", "container.name": "host", "proc.pname": "<NA>", "proc.aname": "<NA>", "proc.name": "id", "proc.cmdline": "id",
@@ -98,7 +108,7 @@ var openWant = map[string]string{
 
 var connectWant = map[string]string{
 	"evt.type": "connect", "evt.res": "EINPROGRESS", "evt.rawres": "-115", "fd.sip": "198.51.100.7", "fd.sport": "80", "fd.rip": "198.51.100.7",
-	"fd.ip": "198.51.100.7", "fd.typechar": "4", "fd.type": "ipv4", "fd.name": "<NA>", "evt.is_open_write": "<NA>",
+	"fd.ip": "198.51.100.7", "fd.typechar": "4", "fd.type": "ipv4", "fd.sockfamily": "ip", "fd.name": "<NA>", "evt.is_open_write": "<NA>",
 }
 
 var tetragonWant = map[string]string{

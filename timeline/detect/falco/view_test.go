@@ -106,6 +106,21 @@ type=PATH msg=audit(1700000001.100:1002): item=0 name="/var/log/auth.log" inode=
 	auditConnect = `type=SYSCALL msg=audit(1700000002.100:1003): arch=c000003e syscall=42 success=no exit=-115 a0=3 a1=7ffc a2=10 a3=0 items=0 ppid=810 pid=812 auid=1000 uid=33 gid=33 euid=33 suid=33 fsuid=33 egid=33 sgid=33 fsgid=33 tty=pts0 ses=3 comm="curl" exe="/usr/bin/curl" key="net"
 type=SOCKADDR msg=audit(1700000002.100:1003): saddr=02000050C63364070000000000000000
 `
+	auditRename = `type=SYSCALL msg=audit(1700000003.100:1004): arch=c000003e syscall=82 success=yes exit=0 a0=7f a1=7e a2=0 a3=0 items=4 ppid=1 pid=813 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="mv" exe="/usr/bin/mv"
+type=CWD msg=audit(1700000003.100:1004): cwd="/tmp"
+type=PATH msg=audit(1700000003.100:1004): item=0 name="/tmp/" inode=1 dev=fd:00 mode=041777 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+type=PATH msg=audit(1700000003.100:1004): item=1 name="/usr/bin/" inode=2 dev=fd:00 mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+type=PATH msg=audit(1700000003.100:1004): item=2 name="../tmp/x" inode=3 dev=fd:00 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=DELETE
+type=PATH msg=audit(1700000003.100:1004): item=3 name="/usr/bin/../bin/ls" inode=3 dev=fd:00 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=CREATE
+`
+	auditChmod = `type=SYSCALL msg=audit(1700000004.100:1005): arch=c000003e syscall=268 success=no exit=-1 a0=ffffff9c a1=7e a2=9ed a3=0 items=1 ppid=1 pid=814 auid=1000 uid=33 gid=33 euid=33 suid=33 fsuid=33 egid=33 sgid=33 fsgid=33 tty=pts0 ses=3 comm="chmod" exe="/usr/bin/chmod"
+type=CWD msg=audit(1700000004.100:1005): cwd="/tmp"
+type=PATH msg=audit(1700000004.100:1005): item=0 name="x" inode=3 dev=fd:00 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL
+`
+	auditPtrace = `type=SYSCALL msg=audit(1700000005.100:1006): arch=c000003e syscall=101 success=yes exit=0 a0=10 a1=1 a2=0 a3=0 items=0 ppid=1 pid=815 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="gdb" exe="/usr/bin/gdb"
+`
+	auditSocket = `type=SYSCALL msg=audit(1700000006.100:1007): arch=c000003e syscall=41 success=yes exit=3 a0=11 a1=3 a2=300 a3=0 items=0 ppid=1 pid=816 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="tcpdump" exe="/usr/bin/tcpdump"
+`
 	tetragonExec = `{"process_exec":{"process":{"exec_id":"ZXhlYzE=","pid":4242,"uid":33,"cwd":"/srv","binary":"/bin/sh","arguments":"-c id","flags":"execve clone","start_time":"2026-11-22T03:00:00.500Z",` +
 		`"auid":1000,"pod":{"namespace":"shop","name":"web-0","uid":"3f2a","container":{"id":"containerd://abababababababababababababababababababababababababababababababab","name":"web","image":{"id":"registry.example/web@sha256:cdcd","name":"registry.example:5000/web:1"},"security_context":{"privileged":true}}},` +
 		`"parent_exec_id":"cGFyZW50","cap":{"effective":["CAP_SYS_ADMIN"]}},"parent":{"exec_id":"cGFyZW50","pid":4000,"binary":"/usr/sbin/nginx","arguments":"-g daemon"},` +
@@ -124,13 +139,13 @@ var logs = []struct {
 }{
 	{"k8s_audit", kubeaudit.Source{}, podRecord},
 	{"aws_cloudtrail", cloudtrail.Source{}, trailRecord},
-	{"syscall", auditd.Source{}, auditExec + auditOpen + auditConnect},
+	{"syscall", auditd.Source{}, auditExec + auditOpen + auditConnect + auditRename + auditChmod + auditPtrace + auditSocket},
 	{"syscall", tetragon.Source{}, tetragonExec + tetragonHost},
 	{"syscall", falco.Source{}, alertRecord},
 }
 
 func TestRecords(t *testing.T) {
-	want := []int{1, 1, 3, 2, 1}
+	want := []int{1, 1, 7, 2, 1}
 	for i, l := range logs {
 		n := 0
 		events(t, l.src, l.log, func(*fields.View) { n++ })
