@@ -30,6 +30,7 @@ func TestRecord(t *testing.T) {
 	if !inWorld(t) {
 		return
 	}
+	compile(t, amberBin, "./cmd/amber")
 	dir := t.TempDir()
 	k, pod := startCluster(t, dir)
 	a := &attack{
