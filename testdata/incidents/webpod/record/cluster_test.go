@@ -52,7 +52,7 @@ const statusScript = `#!/bin/sh
 host=$(httpd -d "${QUERY_STRING#host=}")
 echo "$REMOTE_ADDR \"$REQUEST_METHOD $REQUEST_URI\" \"$HTTP_USER_AGENT\"" | tee -a /var/log/web/status.log >&2
 printf 'Content-Type: text/plain\r\n\r\n'
-eval "nc -z -w 1 $host 2>&1 && echo up || echo down"
+eval "wget -q -T 2 -O /dev/null http://$host && echo up || echo down"
 `
 
 // bash is the layer of a shell that runs each command as a program, as that of
@@ -73,7 +73,7 @@ func bash(tw *tar.Writer) error {
 
 var made = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// manifests are the shop's, and what is wrong with them: the web server's
+// manifests are what the shop stands on, and what is wrong with them: the web server's
 // account may do what the pipeline that deploys it needed once.
 const manifests = `
 apiVersion: v1
@@ -116,7 +116,10 @@ kind: ClusterRoleBinding
 metadata: {name: shop-deploy}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: shop-deploy}
 subjects: [{kind: ServiceAccount, name: web, namespace: shop}]
----
+`
+
+// rollout is what the record begins with.
+const rollout = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -189,9 +192,11 @@ func startCluster(t *testing.T, dir string) (*testbed.Kubernetes, testbed.Pod) {
 			t.Fatal(err)
 		}
 	}
+	k.Apply(t, strings.TrimSpace(manifests))
+	authorise(t, k)
 	arm(t)
 	toMinute()
-	k.Apply(t, strings.TrimSpace(manifests))
+	k.Apply(t, strings.TrimSpace(rollout))
 	return k, k.WaitRollout(t, "shop", "web")[0]
 }
 

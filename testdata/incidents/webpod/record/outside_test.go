@@ -50,7 +50,7 @@ func (h host) asks(t *testing.T, pod testbed.Pod, path, agent string) {
 
 // inject is the path of a request that runs commands.
 func inject(commands string) string {
-	return "/cgi-bin/status?host=" + url.PathEscape("localhost 8080;"+commands)
+	return "/cgi-bin/status?host=" + url.PathEscape("localhost:8080;"+commands)
 }
 
 // serve gives files away at port 8000.

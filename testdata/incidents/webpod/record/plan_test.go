@@ -23,7 +23,7 @@ var plan = truth.Truth{
 	Synthetic: []string{cloudT},
 	Steps: []truth.Step{
 		{ID: "everyday", Did: "customers use the shop", Actor: "{customer}", Target: "pod/shop/{web_pod}", Seen: []truth.Trace{
-			seen(podLog, `"{customer}" AND "cgi-bin/status"`, 4), seen(calls, `process.name:nc AND user.id:101`, 4),
+			seen(podLog, `"{customer}" AND "cgi-bin/status"`, 4), seen(calls, `process.name:wget AND process.command_line:*localhost* AND user.id:101`, 4),
 		}},
 		{ID: "recon", Did: "looks for what the web server answers", Tactic: "reconnaissance", Technique: "T1595", Actor: "{intruder}", Target: "pod/shop/{web_pod}", Seen: []truth.Trace{
 			seen(podLog, `"{intruder}" AND ".git"`, 1),

@@ -95,13 +95,13 @@ func (a *attack) run() {
 func (a *attack) everyday() {
 	for range 4 {
 		a.customer.asks(a.t, a.web, "/", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-		a.customer.asks(a.t, a.web, "/cgi-bin/status?host=localhost%208080", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+		a.customer.asks(a.t, a.web, "/cgi-bin/status?host=localhost:8080", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 		time.Sleep(3 * time.Second)
 	}
 }
 
 func (a *attack) recon() {
-	for _, path := range []string{"/", "/.git/config", "/admin", "/cgi-bin/", "/cgi-bin/status?host=localhost%208080"} {
+	for _, path := range []string{"/", "/.git/config", "/admin", "/cgi-bin/", "/cgi-bin/status?host=localhost:8080"} {
 		a.intruder.asks(a.t, a.web, path, "curl/8.14.1")
 	}
 }

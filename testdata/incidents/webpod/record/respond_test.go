@@ -13,6 +13,24 @@ import (
 
 const amberBin = "/usr/local/bin/amber" // on the node
 
+// responder is the kubeconfig of those who respond: not the cluster's admin.
+var responder string
+
+// authorise gives the responder the rights that amber asks for.
+func authorise(t *testing.T, k *testbed.Kubernetes) {
+	t.Helper()
+	role, err := exec.Command(amberBin, "isolate", "rbac").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	responder = k.User(t, "responder")
+	k.Apply(t, string(role))
+	const binding = "amber-responder"
+	if _, err := k.Kubectl(t.Context(), "create", "clusterrolebinding", binding, "--clusterrole="+binding, "--serviceaccount=amber-test-users:responder"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // respond is what the responders do: freeze and take both pods, and give them
 // back. It returns the case.
 func respond(t *testing.T, k *testbed.Kubernetes, a *attack) string {
@@ -29,7 +47,7 @@ func respond(t *testing.T, k *testbed.Kubernetes, a *attack) string {
 		cmd.Env = []string{
 			"HOME=" + home, "AMBER_HOLDS=" + filepath.Join(home, "holds"), "AMBER_RUN=" + filepath.Join(home, "run"),
 			"CONTAINERD_ADDRESS=" + k.Containerd.Address, "AMBER_CONTAINERD_STATE=" + k.Containerd.State, "DOCKER_HOST=unix:///run/docker.sock",
-			"KUBECONFIG=" + k.Kubeconfig, "AMBER_KEY_PASSPHRASE=made up for the test", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SUDO_USER=responder",
+			"KUBECONFIG=" + responder, "AMBER_KEY_PASSPHRASE=made up for the test", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SUDO_USER=responder",
 		}
 		text, err := cmd.CombinedOutput()
 		t.Logf("$ amber %q\n%s", args, text)
