@@ -118,7 +118,7 @@ var tetragonWant = map[string]string{
 	"proc.aexepath[2]": "/usr/bin/containerd-shim", "proc.aname": "nginx,containerd-shim,init", "container.id": "abababababab",
 	"container.name": "web", "container.image": "registry.example:5000/web:1", "container.image.repository": "registry.example:5000/web",
 	"container.image.tag": "1", "container.privileged": "true", "k8s.ns.name": "shop", "k8s.pod.name": "web-0", "k8s.pod.uid": "3f2a",
-	"thread.cap_effective": "CAP_SYS_ADMIN", "proc.is_exe_from_memfd": "false", "user.uid": "33",
+	"thread.cap_effective": "CAP_SYS_ADMIN", "proc.is_exe_from_memfd": "false", "user.uid": "33", "proc.vpid": "7", "proc.env": "A=b c D=e", "proc.env[D]": "e", "proc.env[X]": "<NA>",
 }
 
 var alertWant = map[string]string{

@@ -122,8 +122,8 @@ type=PATH msg=audit(1700000004.100:1005): item=0 name="x" inode=3 dev=fd:00 mode
 	auditSocket = `type=SYSCALL msg=audit(1700000006.100:1007): arch=c000003e syscall=41 success=yes exit=3 a0=11 a1=3 a2=300 a3=0 items=0 ppid=1 pid=816 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="tcpdump" exe="/usr/bin/tcpdump"
 `
 	tetragonExec = `{"process_exec":{"process":{"exec_id":"ZXhlYzE=","pid":4242,"uid":33,"cwd":"/srv","binary":"/bin/sh","arguments":"-c id","flags":"execve clone","start_time":"2026-11-22T03:00:00.500Z",` +
-		`"auid":1000,"pod":{"namespace":"shop","name":"web-0","uid":"3f2a","container":{"id":"containerd://abababababababababababababababababababababababababababababababab","name":"web","image":{"id":"registry.example/web@sha256:cdcd","name":"registry.example:5000/web:1"},"security_context":{"privileged":true}}},` +
-		`"parent_exec_id":"cGFyZW50","cap":{"effective":["CAP_SYS_ADMIN"]}},"parent":{"exec_id":"cGFyZW50","pid":4000,"binary":"/usr/sbin/nginx","arguments":"-g daemon"},` +
+		`"auid":1000,"pod":{"namespace":"shop","name":"web-0","uid":"3f2a","container":{"id":"containerd://abababababababababababababababababababababababababababababababab","name":"web","image":{"id":"registry.example/web@sha256:cdcd","name":"registry.example:5000/web:1"},"pid":7,"security_context":{"privileged":true}}},` +
+		`"parent_exec_id":"cGFyZW50","cap":{"effective":["CAP_SYS_ADMIN"]},"environment_variables":[{"key":"A","value":"b c"},{"key":"D","value":"e"}]},"parent":{"exec_id":"cGFyZW50","pid":4000,"binary":"/usr/sbin/nginx","arguments":"-g daemon"},` +
 		`"ancestors":[{"exec_id":"YQ==","binary":"/usr/bin/containerd-shim"},{"exec_id":"Yg==","binary":"/sbin/init"}]},"node_name":"node-1","time":"2026-11-22T03:00:00.500Z"}` + "\n"
 
 	tetragonHost = `{"process_exec":{"process":{"exec_id":"ZXhlYzI=","pid":99,"uid":0,"cwd":"/","binary":"/usr/bin/id","start_time":"2026-11-22T03:00:01Z"}},"node_name":"node-1","time":"2026-11-22T03:00:01Z"}` + "\n"
