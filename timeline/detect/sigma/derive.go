@@ -1,12 +1,18 @@
 package sigma
 
-import "amber/timeline/detect"
+import (
+	"time"
+
+	"amber/timeline"
+	"amber/timeline/detect"
+)
 
 // What is derived from the columns of an event.
 const (
 	derivedUser      = "=user"      // user.name; where only the id is known, root's
 	derivedHashes    = "=hashes"    // SHA256=…
 	derivedInitiated = "=initiated" // the connection was begun here
+	derivedTime      = "=time"      // the event's, in UTC
 	written          = "=written"   // a file was opened to be written, or not merely opened
 )
 
@@ -27,6 +33,11 @@ func derive(dst []detect.Value, v detect.View, name string) []detect.Value {
 		dst = v.Column(dst, "network.direction")
 		for i := n; i < len(dst); i++ {
 			dst[i] = detect.Value{Kind: detect.Bool, Text: truth(string(dst[i].Text) == "egress" || string(dst[i].Text) == "outbound")}
+		}
+	case derivedTime:
+		if t := v.Event().Time; t != timeline.NoTime {
+			at := time.UnixMicro(t.Micros).Add(time.Duration(t.Nanos)).UTC()
+			dst = append(dst, detect.Value{Text: at.AppendFormat(nil, time.RFC3339Nano)})
 		}
 	case written:
 		return append(dst, detect.Value{Kind: detect.Bool, Text: truth(writes(dst[len(dst):], v))})

@@ -70,6 +70,9 @@ func TestCategories(t *testing.T) {
 		{"process_creation", `{ParentCommandLine|contains: daemon, CommandLine|endswith: ' id', User|exists: false}`, tetragon.Source{}, spawned, false},
 		{"process_creation", `{ParentImage|endswith: /nginx, User: www-data}`, falco.Source{}, alert, true},
 		{"process_creation", `ParentImage|endswith: /apache2`, falco.Source{}, alert, false},
+		{"process_creation, service: auditd", `Image: /usr/bin/dash`, auditd.Source{}, shell, true},
+		{"process_creation", `'@timestamp|hour': 22`, auditd.Source{}, shell, true}, // 1700000000 is 22:13:20
+		{"process_creation", `UtcTime|day: 15`, auditd.Source{}, shell, false},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("241", "NORMAL"), true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("0", "CREATE"), true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("80000", "NORMAL"), false}, // to read

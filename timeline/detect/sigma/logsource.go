@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"slices"
 	"strings"
 
 	"amber/timeline/detect"
@@ -107,7 +108,7 @@ func services() []service {
 // source are named in why.
 func (l logsource) targets() (list []target, why *fault) {
 	there := present()
-	if list := l.linux(); list != nil {
+	if list := l.linux(); len(list) > 0 {
 		return list, nil
 	}
 	if l.category == "" || l.category == "application" || l.product == "amber" {
@@ -128,8 +129,13 @@ func (l logsource) absent(why string) *fault {
 	return &fault{line: l.line, severity: detect.NotEvaluable, reason: reason("log source %s: %s", l.String(), why)}
 }
 
-// linux are the logs of hosts and containers, by category.
+// linux are the logs of hosts and containers, by category; with a service, that
+// service's alone.
 func (l logsource) linux() []target {
+	if l.service == "auditd" && l.category != "" {
+		all := logsource{category: l.category, product: l.product}.linux()
+		return slices.DeleteFunc(all, func(t target) bool { return t.dataset != "auditd.log" })
+	}
 	if l.product != "linux" && l.product != "" || l.service != "" {
 		return nil
 	}

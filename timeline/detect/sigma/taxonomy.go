@@ -23,6 +23,9 @@ const (
 	derived                      // see derive.go
 )
 
+// timestamp is the timeline's name for an event's time, in any dataset.
+const timestamp = "@timestamp"
+
 // record is the naming of a log whose records have fields of their own. Names
 // that its records have not are those of the timeline.
 type record struct {
@@ -33,6 +36,9 @@ type record struct {
 }
 
 func (r *record) origin(field string) (origin, bool) {
+	if field == timestamp {
+		return origin{derivedTime, derived}, true
+	}
 	if to, ok := r.aliases[field]; ok {
 		field = to
 	}
@@ -137,6 +143,8 @@ type generic struct {
 // source here can give.
 var taxonomy = sync.OnceValue(func() map[string]generic {
 	return map[string]generic{
+		timestamp:             {derivedTime, true},
+		"UtcTime":             {derivedTime, true},
 		"Image":               {"process.executable", false},
 		"CommandLine":         {"process.command_line", false},
 		"CurrentDirectory":    {"process.working_directory", false},

@@ -1,5 +1,7 @@
 package auditd
 
+import "bytes"
+
 // Pair is a field of a record under the name that auditd gives it. The value has
 // neither quotes nor, where the kernel writes the field so, hexadecimal any more.
 type Pair struct {
@@ -45,6 +47,12 @@ func (p *Pairs) add(f *field, args bool) {
 	v := f.val
 	if !f.quoted && f.from != added && (encoded(f.key) || args && argument(f.key)) {
 		v = p.plain(f)
+	}
+	if string(f.key) == "key" { // several are parted by 0x01
+		for k := range bytes.SplitSeq(v, []byte{1}) {
+			p.pairs = append(p.pairs, Pair{f.key, k})
+		}
+		return
 	}
 	p.pairs = append(p.pairs, Pair{f.key, v})
 }

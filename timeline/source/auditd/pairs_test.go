@@ -11,6 +11,7 @@ func TestPairs(t *testing.T) {
 		{`node=a type=EXECVE msg=audit(1.0:1): argc=2 a0="sh" a1=2D63 a2=xyz`, "node=a|type=EXECVE|argc=2|a0=sh|a1=-c|a2=xyz"},
 		{`type=SYSCALL msg=audit(1.0:1): arch=c000003e syscall=59 a0=2D63 comm=2D63 key="x"`, "type=SYSCALL|arch=c000003e|syscall=59|a0=2D63|comm=-c|key=x|syscall=execve"},
 		{"type=SYSCALL msg=audit(1.0:1): arch=c000003e syscall=59 key=(null)\x1dARCH=x86_64 SYSCALL=execve", "type=SYSCALL|ARCH=x86_64|SYSCALL=execve|arch=c000003e|syscall=59|key=(null)|syscall=execve"},
+		{"type=SOCKADDR msg=audit(1.0:1): key=6E657401656772657373", "type=SOCKADDR|key=net|key=egress"},
 		{"type=PROCTITLE msg=audit(1.0:1): proctitle=7368002D63", "type=PROCTITLE|proctitle=sh -c"},
 		{`type=PROCTITLE msg=audit(1.0:1): proctitle="7368"`, "type=PROCTITLE|proctitle=7368"},
 		{`type=USER_CMD msg=audit(1.0:1): pid=1 msg='cwd="/root" cmd=2D63 res=success'`, "type=USER_CMD|pid=1|cwd=/root|cmd=-c|res=success"},
