@@ -70,7 +70,7 @@ type builder struct {
 
 func newBuilder() *builder {
 	b := &builder{
-		g:        &Graph{names: newInterned()},
+		g:        &Graph{names: newInterned(), started: map[int32]startedBy{}, podOf: map[int32]Ref{}},
 		entities: map[Ref]int32{},
 		perKind:  map[Kind]int{},
 		links:    map[linkKey]int32{},
@@ -180,6 +180,11 @@ func (b *builder) done() *Graph {
 		l.From, l.To = place[l.From], place[l.To]
 	}
 	slices.SortFunc(g.Links, compareLinks)
+	for i := range g.Links {
+		if l := &g.Links[i]; l.Kind == InPod {
+			g.podOf[g.names.id(g.Entities[l.From].Name)] = g.Entities[l.To].Ref
+		}
+	}
 	for what, n := range b.lost {
 		g.Lost = append(g.Lost, Lost{what, n})
 	}

@@ -58,7 +58,7 @@ func (b *builder) settleRequests() {
 	f.rivals()
 	for i := range b.requests {
 		if q := &b.requests[i]; q.action == "exec" {
-			b.startedBy(f, q)
+			b.starts(q)
 		}
 	}
 }
@@ -120,25 +120,29 @@ const maxWindow = 10_000
 // is known of them among all that started then.
 func (f *finder) exec(q *request) {
 	q.best = none
-	lists := [][]int32{f.byStart}
-	if containers := f.podsOf[q.pod]; len(containers) > 0 {
-		lists = lists[:0]
-		for _, c := range containers {
-			lists = append(lists, f.byContainer[c])
-		}
+	for _, c := range f.podsOf[q.pod] {
+		f.look(q, f.byContainer[c], true)
 	}
-	for _, list := range lists {
-		window := f.window(list, q)
-		if len(window) > maxWindow {
-			f.b.lost["processes that started near a request"] += int64(len(window) - maxWindow)
-			window = window[:maxWindow]
-		}
-		for _, i := range window {
-			f.weigh(q, i)
-		}
+	if q.best == none {
+		f.look(q, f.byStart, false)
 	}
 	if q.best != none {
 		f.claims[q.best] = append(f.claims[q.best], q)
+	}
+}
+
+// look weighs the processes of a list that started in time; of those that are
+// not known to be the pod's the ones whose container is no pod's.
+func (f *finder) look(q *request, list []int32, pods bool) {
+	window := f.window(list, q)
+	if len(window) > maxWindow {
+		f.b.lost["processes that started near a request"] += int64(len(window) - maxWindow)
+		window = window[:maxWindow]
+	}
+	for _, i := range window {
+		if _, known := f.labels[f.b.procs.all[i].container]; pods || !known {
+			f.weigh(q, i)
+		}
 	}
 }
 
@@ -201,8 +205,8 @@ func (f *finder) rivals() {
 	}
 }
 
-// startedBy writes down what an exec started, and how sure that is.
-func (b *builder) startedBy(f *finder, q *request) {
+// starts writes down what an exec started, and how sure that is.
+func (b *builder) starts(q *request) {
 	if q.best == none {
 		return
 	}
@@ -244,6 +248,7 @@ func (b *builder) startedBy(f *finder, q *request) {
 	}
 	if l := b.linkRow(Started, q.self, b.processEntity(q.best), sure, strings.Join(agree, "; "), q.time, q.row); l != nil {
 		l.show(p.row)
+		b.g.started[q.best] = startedBy{b.g.Entities[q.self].Ref, sure}
 	}
 }
 

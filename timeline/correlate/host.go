@@ -230,6 +230,9 @@ func scriptOf(exe, command string) string {
 		return ""
 	}
 	words := strings.Fields(command)
+	if baseName(exe) == "busybox" && len(words) > 0 && !slices.Contains([]string{"sh", "ash", "busybox"}, baseName(words[0])) {
+		return "" // an applet
+	}
 	for i, w := range words {
 		if i > 0 && strings.HasPrefix(w, "/") && w != exe {
 			return w

@@ -15,6 +15,7 @@ import (
 type proc struct {
 	host, exe, cmd, container, user int32
 	entity, parentEntity            int32
+	target                          int32 // of a runtime's command the container that it is about
 	pid, ppid                       int32
 	parent                          int32 // in the table, or none
 	start, last, end                int64 // end is unknown while it is noTime
@@ -185,6 +186,7 @@ func (p *proc) merge(o *proc) {
 			*f.to = *f.from
 		}
 	}
+	p.target = max(p.target, o.target)
 	p.src |= o.src
 }
 
@@ -210,6 +212,7 @@ func (b *builder) process(r *row, dataset, action string, pid int32) int32 {
 	if s.exe == 0 {
 		s.exe = n.id(r.field(timeline.ProcessName))
 	}
+	s.target = n.id(runtimeTarget(r.field(timeline.ProcessExecutable), r.field(timeline.ProcessCommandLine)))
 	s.container = n.id(containerName(r.field(timeline.ContainerID)))
 	s.user = n.id(cmp.Or(r.field(timeline.UserName), r.field(timeline.UserID)))
 	s.parent, s.start = none, noTime
@@ -245,7 +248,7 @@ func (b *builder) settleProcesses() {
 	b.renumber(same)
 	t.parents()
 	t.inherit()
-	b.g.procs = t.all
+	b.g.procs, b.g.byPid = t.all, t.byPid()
 	b.g.children = childrenOf(t.all)
 	t.byStart, t.live = nil, nil
 }
@@ -462,17 +465,41 @@ func (t *procTable) inherit() {
 		}
 	}
 	for n := 0; n < len(order); n++ {
-		p := &t.all[order[n]]
-		if p.container == 0 && p.parent != none {
-			q := &t.all[p.parent]
-			p.container = q.container
-			if p.container == 0 && !isRuntime(t.names.text(p.exe)) {
-				p.container = t.names.id(runtimeTarget(t.names.text(q.exe), t.names.text(q.cmd)))
-			}
+		i := order[n]
+		if p := &t.all[i]; p.container == 0 && p.parent != none {
+			p.container = t.containerOf(i, children)
 			p.inherited = p.container != 0
 		}
-		order = append(order, children[order[n]]...)
+		order = append(order, children[i]...)
 	}
+}
+
+// containerOf concludes a process's container from its parent: a shell's is that
+// of what it starts. Of runc and its kin what they start themselves is in the
+// container that they name; mostly they leave it to the shim, whose child it is
+// then, beside them.
+func (t *procTable) containerOf(i int32, children [][]int32) int32 {
+	p := &t.all[i]
+	parent := &t.all[p.parent]
+	exe := t.names.text(p.exe)
+	switch {
+	case parent.container != 0:
+		return parent.container
+	case isRuntime(exe) || exe == "/": // runc's second stage has no path
+		return 0
+	case parent.target != 0:
+		return parent.target
+	case !isRuntime(t.names.text(parent.exe)):
+		return 0
+	}
+	latest := int64(noTime)
+	var container int32
+	for _, j := range children[p.parent] {
+		if q := &t.all[j]; q.target != 0 && q.start <= p.start && q.start > latest && p.start-q.start <= startsWithin {
+			latest, container = q.start, q.target
+		}
+	}
+	return container
 }
 
 func isRuntime(exe string) bool {
