@@ -43,14 +43,23 @@ type quickView interface {
 
 // quickNames are the fields of records that quickViews have, by dataset.
 var quickNames = map[string][]string{
-	"kubernetes.audit_logs": {"verb", "objectRef.resource", "objectRef.subresource", "user.username"},
-	"aws.cloudtrail":        {"eventName", "eventSource"},
+	"kubernetes.audit_logs": {
+		"verb", "objectRef.resource", "objectRef.namespace", "objectRef.subresource", "objectRef.apiGroup", "user.username", "impersonatedUser.username",
+		"userAgent", "requestURI", "responseStatus.code", "stage", "level",
+	},
+	"aws.cloudtrail": {
+		"eventName", "eventSource", "awsRegion", "userAgent", "errorCode", "errorMessage", "sourceIPAddress",
+		"userIdentity.type", "userIdentity.arn", "userIdentity.accessKeyId", "userIdentity.invokedBy",
+	},
 	"falco.alerts":          {"rule"},
 }
 
 // Quick tells whether a field of a dataset's records can be had without reading
 // them.
 func Quick(dataset, path string) bool { return slices.Contains(quickNames[dataset], path) }
+
+// QuickFields are those of a dataset.
+func QuickFields(dataset string) []string { return slices.Clone(quickNames[dataset]) }
 
 func (f *indexField) read(dst []Value, v View) []Value {
 	if f.column {

@@ -8,75 +8,94 @@ import (
 )
 
 // maxNodes bounds the values of a record that are looked at; it takes some
-// 64 MiB of memory.
+// 80 MiB of memory.
 const maxNodes = 1 << 20
 
-// document is a JSON text as a table: each value behind the one that holds it.
+// document is a JSON text as a table. The members of an object, and the elements
+// of a list, are entered when a path leads into it.
 type document struct {
 	nodes []node
 	root  int32 // of the event, which may be wrapped
 	kind  int32 // of Tetragon's events, what stands under the kind; else -1
 	scans []*jsonscan.Scanner
-	used  int // of scans: strings of one text are not to overwrite another's
+	used  int // of scans: what one gave is valid until it reads another text
 	cut   bool
 }
 
-// node is a value. Its children stand behind it, up to next.
+// node is a value. Its children stand from first to last.
 type node struct {
-	key  []byte // in an object
-	text []byte // a string without escapes; all others as they are written
-	next int32
-	open int32 // of a string that holds an object, where that stands
-	is   byte  // as jsonscan.Scanner.Kind has it
+	key         []byte // in an object
+	text        []byte // a string without escapes; all others as they are written
+	first, last int32
+	open        int32 // of a string that holds an object, where that stands
+	is          byte  // as jsonscan.Scanner.Kind has it
+	entered     bool
 }
 
 func (d *document) reset() { d.nodes, d.used, d.cut, d.kind = d.nodes[:0], 0, false, -1 }
 
-// add reads a text and gives the place of its value; false is no JSON.
-func (d *document) add(text []byte) (int32, bool) {
+// scanner is one whose strings nobody holds.
+func (d *document) scanner(text []byte) *jsonscan.Scanner {
 	if d.used == len(d.scans) {
 		d.scans = append(d.scans, &jsonscan.Scanner{})
 	}
 	s := d.scans[d.used]
 	d.used++
 	s.Reset(text)
+	return s
+}
+
+// add reads a text and gives the place of its value; false is no JSON.
+func (d *document) add(text []byte) (int32, bool) {
+	s := d.scanner(text)
 	at := int32(len(d.nodes))
-	d.value(s, text, nil)
-	if s.End() != nil || int(at) == len(d.nodes) {
+	if at >= maxNodes {
+		d.cut = true
+		return 0, false
+	}
+	d.nodes = append(d.nodes, node{is: s.Kind(), text: s.Text()})
+	if s.End() != nil {
 		d.nodes = d.nodes[:at]
 		return 0, false
 	}
 	return at, true
 }
 
-func (d *document) value(s *jsonscan.Scanner, text, key []byte) {
+// enter reads the children of an object or a list, once.
+func (d *document) enter(at int32) {
+	n := &d.nodes[at]
+	if n.entered {
+		return
+	}
+	n.entered = true
+	n.first, n.last = int32(len(d.nodes)), int32(len(d.nodes))
+	if len(n.text) <= 2 {
+		return
+	}
+	switch n.is {
+	case '{':
+		s := d.scanner(n.text)
+		for ok := s.Object(); ok; ok = s.NextMember() {
+			key := s.Key()
+			d.child(s, key)
+		}
+	case '[':
+		s := d.scanner(n.text)
+		for ok := s.Array(); ok; ok = s.NextElement() {
+			d.child(s, nil)
+		}
+	}
+	d.nodes[at].last = int32(len(d.nodes))
+}
+
+func (d *document) child(s *jsonscan.Scanner, key []byte) {
 	kind := s.Kind()
 	if len(d.nodes) >= maxNodes {
 		d.cut = true
 		s.Skip()
 		return
 	}
-	at, start := len(d.nodes), s.Offset()
-	d.nodes = append(d.nodes, node{key: key, is: kind})
-	switch kind {
-	case '{':
-		for ok := s.Object(); ok; ok = s.NextMember() {
-			d.value(s, text, s.Key())
-		}
-	case '[':
-		for ok := s.Array(); ok; ok = s.NextElement() {
-			d.value(s, text, nil)
-		}
-	default:
-		d.nodes[at].text = s.Text()
-		d.nodes[at].next = int32(len(d.nodes))
-		return
-	}
-	n := &d.nodes[at]
-	n.next = int32(len(d.nodes))
-	if end := s.Offset(); end > start && s.Err() == nil {
-		n.text = text[start:end]
-	}
+	d.nodes = append(d.nodes, node{key: key, is: kind, text: s.Text()})
 }
 
 // member finds an object's member, the last where it is there twice, as the
@@ -86,7 +105,8 @@ func (d *document) member(at int32, key string) int32 {
 	if d.nodes[at].is != '{' {
 		return found
 	}
-	for j := at + 1; j < d.nodes[at].next; j = d.nodes[j].next {
+	d.enter(at)
+	for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
 		if string(d.nodes[j].key) == key {
 			found = j
 		}
@@ -100,20 +120,23 @@ func (d *document) find(dst []detect.Value, at int32, path string) []detect.Valu
 	if int(at) >= len(d.nodes) {
 		return dst
 	}
-	n := &d.nodes[at]
-	switch n.is {
+	switch d.nodes[at].is {
 	case '[':
+		d.enter(at)
 		i, rest, numbered := index(path)
-		for j := at + 1; j < n.next; j = d.nodes[j].next {
+		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
 			if numbered && i == 0 {
 				dst = d.below(dst, j, rest)
 			}
 			i--
-			dst = d.find(dst, j, path)
+			if is := d.nodes[j].is; is == '{' || is == '[' {
+				dst = d.find(dst, j, path)
+			}
 		}
 	case '{':
-		for j := at + 1; j < n.next; j = d.nodes[j].next {
-			if rest, ok := under(path, d.nodes[j].key); ok && !d.again(j, n.next) {
+		d.enter(at)
+		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
+			if rest, ok := under(path, d.nodes[j].key); ok && !d.again(j, d.nodes[at].last) {
 				dst = d.below(dst, j, rest)
 			}
 		}
@@ -131,13 +154,13 @@ func (d *document) below(dst []detect.Value, at int32, rest string) []detect.Val
 // under cuts a name off the beginning of a path.
 func under(path string, key []byte) (rest string, ok bool) {
 	n := len(key)
-	if n == 0 || len(path) < n || path[:n] != string(key) {
+	if n == 0 || len(path) < n || len(path) > n && path[n] != '.' || path[:n] != string(key) {
 		return "", false
 	}
 	if len(path) == n {
 		return "", true
 	}
-	return path[n+1:], path[n] == '.' && len(path) > n+1
+	return path[n+1:], len(path) > n+1
 }
 
 // index reads the number that a path begins with.
@@ -160,8 +183,9 @@ func index(path string) (i int, rest string, ok bool) {
 
 // again tells whether the object has the member once more, further on.
 func (d *document) again(at, end int32) bool {
-	for j := d.nodes[at].next; j < end; j = d.nodes[j].next {
-		if bytes.Equal(d.nodes[j].key, d.nodes[at].key) {
+	key := d.nodes[at].key
+	for j := at + 1; j < end; j++ {
+		if bytes.Equal(d.nodes[j].key, key) {
 			return true
 		}
 	}
@@ -170,11 +194,15 @@ func (d *document) again(at, end int32) bool {
 
 // values appends a value, or the elements of a list.
 func (d *document) values(dst []detect.Value, at int32) []detect.Value {
-	n := &d.nodes[at]
-	if n.is != '[' || at+1 == n.next {
+	if d.nodes[at].is != '[' {
+		return append(dst, d.nodes[at].value())
+	}
+	d.enter(at)
+	n := d.nodes[at]
+	if n.first == n.last {
 		return append(dst, n.value())
 	}
-	for j := at + 1; j < n.next; j = d.nodes[j].next {
+	for j := n.first; j < n.last; j++ {
 		dst = d.values(dst, j)
 	}
 	return dst

@@ -5,62 +5,106 @@ import (
 	"amber/timeline/detect"
 )
 
-// Quick gives a field of the record out of the event alone, with the same values
-// but for empty ones; false where it cannot.
+// quickly gives a field of the record out of the event. False is that it cannot.
+type quickly func(*View, []detect.Value) ([]detect.Value, bool)
+
+// Quick gives a field of the record out of the event alone, where it can. The
+// fields that are had so are always had so: one that is there and empty is then
+// absent, which these logs never write.
 func (v *View) Quick(dst []detect.Value, path string) ([]detect.Value, bool) {
-	get := quickColumn(string(v.event.GetStr(timeline.EventDataset)), path)
-	if get == nil {
+	m := v.memos.of(path)
+	if dataset := v.event.GetStr(timeline.EventDataset); m.form != string(dataset) {
+		m.form = string(dataset)
+		m.quick = quickFields(m.form, path)
+	}
+	if m.quick == nil {
 		return dst, false
 	}
-	return get(v, dst), true
+	return m.quick(v, dst)
 }
 
-func quickColumn(dataset, path string) func(*View, []detect.Value) []detect.Value {
-	switch dataset { // detect.Quick has the same list
+func quickFields(dataset, path string) quickly { // detect.Quick has the same lists
+	switch dataset {
 	case "kubernetes.audit_logs":
-		switch path {
-		case "verb":
-			return (*View).verb
-		case "objectRef.resource":
-			return (*View).resourceType
-		case "objectRef.subresource":
-			return (*View).subresource
-		case "user.username":
-			return (*View).userName
-		}
+		return quickAudit(path)
 	case "aws.cloudtrail":
-		switch path {
-		case "eventName":
-			return (*View).eventName
-		case "eventSource":
-			return (*View).eventSource
-		}
+		return quickTrail(path)
 	case "falco.alerts":
 		if path == "rule" {
-			return (*View).ruleName
+			return column(timeline.RuleName)
 		}
 	}
 	return nil
 }
 
-func (v *View) resourceType(dst []detect.Value) []detect.Value {
-	return v.column(dst, timeline.OrchestratorResourceType)
+func quickAudit(path string) quickly {
+	switch path {
+	case "verb":
+		return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.verb(dst), true }
+	case "objectRef.resource":
+		return column(timeline.OrchestratorResourceType)
+	case "objectRef.namespace":
+		return column(timeline.OrchestratorNamespace)
+	case "user.username":
+		return column(timeline.UserName)
+	case "impersonatedUser.username":
+		return column(timeline.UserEffectiveName)
+	case "userAgent":
+		return column(timeline.UserAgent)
+	case "requestURI":
+		return column(timeline.URL)
+	case "responseStatus.code":
+		return column(timeline.HTTPStatus)
+	case "objectRef.subresource", "objectRef.apiGroup", "stage", "level":
+		return named("kubernetes.audit." + path)
+	}
+	return nil
 }
 
-func (v *View) subresource(dst []detect.Value) []detect.Value {
-	return v.Column(dst, "kubernetes.audit.objectRef.subresource")
+func quickTrail(path string) quickly {
+	var get quickly
+	switch path {
+	case "eventName":
+		get = column(timeline.EventAction)
+	case "eventSource":
+		get = column(timeline.EventProvider)
+	case "awsRegion":
+		get = column(timeline.CloudRegion)
+	case "userAgent":
+		get = column(timeline.UserAgent)
+	case "errorCode":
+		get = column(timeline.ErrorCode)
+	case "errorMessage":
+		get = column(timeline.ErrorMessage)
+	case "sourceIPAddress":
+		get = func(v *View, dst []detect.Value) ([]detect.Value, bool) {
+			return v.column(v.column(dst, timeline.SourceIP), timeline.SourceDomain), true
+		}
+	case "userIdentity.type":
+		get = named("aws.cloudtrail.user_identity.type")
+	case "userIdentity.arn":
+		get = named("aws.cloudtrail.user_identity.arn")
+	case "userIdentity.accessKeyId":
+		get = named("aws.cloudtrail.user_identity.access_key_id")
+	case "userIdentity.invokedBy":
+		get = named("aws.cloudtrail.user_identity.invoked_by")
+	default:
+		return nil
+	}
+	return func(v *View, dst []detect.Value) ([]detect.Value, bool) {
+		for _, t := range v.event.GetList(timeline.Tags) {
+			if string(t) == "insight" { // its row has what the insight is about
+				return dst, false
+			}
+		}
+		return get(v, dst)
+	}
 }
 
-func (v *View) userName(dst []detect.Value) []detect.Value {
-	return v.column(dst, timeline.UserName)
+func column(f timeline.Field) quickly {
+	return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.column(dst, f), true }
 }
 
-func (v *View) eventName(dst []detect.Value) []detect.Value {
-	return v.column(dst, timeline.EventAction)
+func named(name string) quickly {
+	return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.Column(dst, name), true }
 }
-
-func (v *View) eventSource(dst []detect.Value) []detect.Value {
-	return v.column(dst, timeline.EventProvider)
-}
-
-func (v *View) ruleName(dst []detect.Value) []detect.Value { return v.column(dst, timeline.RuleName) }

@@ -33,6 +33,8 @@ type View struct {
 	pairs [][]auditd.Pair
 	csv   table
 	num   []byte // numbers of columns as text
+	memos memos
+	round uint64 // of the event
 }
 
 // form is how a record is read.
@@ -51,10 +53,14 @@ const (
 // of the same records. The View holds on to them, not to copies.
 func (v *View) SetRecords(recs []timeline.Record) {
 	v.recs, v.raw, v.read, v.event = recs, v.raw[:0], false, nil
+	v.round++
 }
 
 // SetEvent says which event is looked at.
-func (v *View) SetEvent(e *timeline.Event) { v.event, v.num = e, v.num[:0] }
+func (v *View) SetEvent(e *timeline.Event) {
+	v.event, v.num = e, v.num[:0]
+	v.round++
+}
 
 // Event implements detect.View.
 func (v *View) Event() *timeline.Event { return v.event }
@@ -79,6 +85,18 @@ func (v *View) Cut() bool { return v.read && v.doc.cut }
 
 // Values implements detect.View.
 func (v *View) Values(dst []detect.Value, path string) []detect.Value {
+	m := v.memos.of(path)
+	if m.round != v.round {
+		m.values = v.values(m.values[:0], path)
+		m.round = v.round
+	}
+	return append(dst, m.values...)
+}
+
+func (v *View) values(dst []detect.Value, path string) []detect.Value {
+	if dst, ok := v.Quick(dst, path); ok {
+		return dst
+	}
 	if !v.read {
 		v.parse()
 	}

@@ -98,11 +98,13 @@ func (d *document) activity() form {
 // lake finds a column of a row of CloudTrail Lake: an array of objects of one
 // column each, in lower case or not, objects in it as strings.
 func (d *document) lake(dst []detect.Value, path string) []detect.Value {
-	for i := d.root + 1; i < d.nodes[d.root].next; i = d.nodes[i].next {
+	d.enter(d.root)
+	for i := d.nodes[d.root].first; i < d.nodes[d.root].last; i++ {
 		if d.nodes[i].is != '{' {
 			continue
 		}
-		for j := i + 1; j < d.nodes[i].next; j = d.nodes[j].next {
+		d.enter(i)
+		for j := d.nodes[i].first; j < d.nodes[i].last; j++ {
 			key := d.nodes[j].key
 			if len(key) > len(path) || !bytes.EqualFold(key, []byte(path[:len(key)])) {
 				continue
@@ -137,7 +139,8 @@ func (d *document) tetragon() {
 	if d.nodes[d.root].is != '{' {
 		return
 	}
-	for j := d.root + 1; j < d.nodes[d.root].next; j = d.nodes[j].next {
+	d.enter(d.root)
+	for j := d.nodes[d.root].first; j < d.nodes[d.root].last; j++ {
 		if n := &d.nodes[j]; n.is == '{' && bytes.HasPrefix(n.key, []byte("process_")) {
 			d.kind = j
 			return
@@ -154,25 +157,13 @@ func (v *View) gke(dst []detect.Value, path string) []detect.Value {
 			return d.find(dst, d.root, join(moved.entry, rest))
 		}
 	}
-	switch path {
-	case "verb":
-		return v.verb(dst)
-	case "user.username":
-		return v.column(dst, timeline.UserName)
-	case "userAgent":
-		return v.column(dst, timeline.UserAgent)
+	switch path { // the others are quick
 	case "sourceIPs":
 		return v.column(dst, timeline.SourceIP)
-	case "requestURI":
-		return v.column(dst, timeline.URL)
-	case "objectRef.resource":
-		return v.column(dst, timeline.OrchestratorResourceType)
-	case "objectRef.namespace":
-		return v.column(dst, timeline.OrchestratorNamespace)
 	case "objectRef.name":
 		return v.column(dst, timeline.OrchestratorResourceName)
-	case "objectRef.subresource", "objectRef.apiGroup", "auditID":
-		return v.Column(dst, "kubernetes.audit."+path)
+	case "auditID":
+		return v.Column(dst, "kubernetes.audit.auditID")
 	}
 	return d.find(dst, d.root, path)
 }
