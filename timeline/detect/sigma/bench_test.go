@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"amber/timeline/detect"
 	"amber/timeline/detect/fields"
 	"amber/timeline/source/auditd"
+	"amber/timeline/source/tetragon"
 )
 
 func scalar(s string) *yaml.Node {
@@ -102,4 +104,27 @@ func BenchmarkLoadPack(b *testing.B) {
 		r = Load(dir)
 	}
 	b.ReportMetric(float64(len(r.Matchers)), "rules")
+}
+
+// BenchmarkProcess is all of the pack's rules on the start of one program.
+func BenchmarkProcess(b *testing.B) {
+	r := Load(os.DirFS("../rules"))
+	err := fields.Read(tetragon.Source{}, strings.NewReader(spawned), func(v *fields.View) {
+		var list []detect.Matcher
+		for _, m := range r.Matchers {
+			if slices.Contains(m.Datasets(), "cilium_tetragon.log") {
+				list = append(list, m)
+			}
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, m := range list {
+				m.Match(v)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(list)), "ns/rule")
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 }

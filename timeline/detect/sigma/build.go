@@ -149,6 +149,8 @@ func bears(t test) bool {
 		return !t.cased
 	case *wild:
 		return !t.cased
+	case *pattern:
+		return len(t.needles) > 0
 	}
 	return false
 }

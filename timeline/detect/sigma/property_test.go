@@ -3,6 +3,8 @@ package sigma
 import (
 	"encoding/base64"
 	"math/rand/v2"
+	"regexp"
+	"regexp/syntax"
 	"strings"
 	"testing"
 	"unicode"
@@ -134,6 +136,55 @@ func TestFold(t *testing.T) {
 		s := string(r)
 		if n := utf8.RuneCountInString(foldString("A" + s)); n != 2 {
 			t.Errorf("%q has %d characters", s, n-1)
+		}
+	}
+}
+
+// What is looked for before a regular expression is in all that it matches.
+func TestNeedles(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	hits, sought := 0, 0
+	for range 50_000 {
+		expr := random(r, "abK(|)+*?.{2}^$k\u017f", 9)
+		if r.IntN(2) == 0 {
+			expr = "(?i)" + expr
+		}
+		parsed, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			continue
+		}
+		list := needles(parsed)
+		if len(list) > 0 {
+			sought++
+		}
+		re := regexp.MustCompile(expr)
+		for range 5 {
+			text := []byte(random(r, "abABkK\u212asS\u017f", 8))
+			folded, _ := fold(nil, text)
+			if re.Match(text) {
+				hits++
+				if !among(list, folded) {
+					t.Fatalf("%q matches %q, which has none of %q", expr, text, list)
+				}
+			}
+		}
+	}
+	if hits < 1000 || sought < 1000 {
+		t.Errorf("%d hits, %d expressions with needles", hits, sought)
+	}
+	for expr, want := range map[string]string{
+		`^aws-cli/[0-9]+`: "aws-cli/", `(curl|WGET) -`: "curl wget", `a?b*`: "", `x(ab|c)+`: "x", `(nc|ncat) .*-e /bin/`: "-e /bin/", `é.abc`: "abc",
+	} {
+		parsed, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range needles(parsed) {
+			got = append(got, string(n))
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s: %q, want %q", expr, g, want)
 		}
 	}
 }

@@ -32,14 +32,36 @@ func only(t *testing.T, text string) detect.Matcher {
 	return r.Matchers[0]
 }
 
-// event is a View of a JSON record of a dataset, without columns.
-func event(dataset, json string) *fields.View {
-	v := &fields.View{}
-	e := &timeline.Event{}
-	e.Reset()
-	e.Const(timeline.EventDataset, dataset)
-	v.SetRecords([]timeline.Record{{Data: []byte(json)}})
-	v.SetEvent(e)
+// recordView is a test double: a View of a record alone. The real one has some of
+// a record's fields from the event's columns, which these fragments of records
+// never became; linux_test.go and data_test.go use it.
+type recordView struct {
+	fields.View
+	event timeline.Event
+}
+
+func (v *recordView) Event() *timeline.Event { return &v.event }
+
+func (v *recordView) Column(dst []detect.Value, name string) []detect.Value {
+	if name == "event.dataset" {
+		dst = append(dst, detect.Value{Text: v.event.GetStr(timeline.EventDataset)})
+	}
+	return dst
+}
+
+// event is a record of a dataset as rules see it.
+func event(dataset, record string) detect.View {
+	v := &recordView{}
+	v.event.Reset()
+	v.event.Const(timeline.EventDataset, dataset)
+	how := &timeline.Event{}
+	how.Reset()
+	if dataset != "auditd.log" {
+		dataset = "plain JSON"
+	}
+	how.Const(timeline.EventDataset, dataset)
+	v.SetRecords([]timeline.Record{{Data: []byte(record)}})
+	v.SetEvent(how)
 	return v
 }
 

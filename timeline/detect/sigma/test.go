@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"sync"
 
@@ -153,14 +154,21 @@ func merge(tests []test) []test {
 // pattern is a regular expression; it is compiled when it is first needed.
 type pattern struct {
 	compiled func() *regexp.Regexp
+	needles  [][]byte
 }
 
-func newPattern(expr string) *pattern {
-	return &pattern{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })}
+func newPattern(expr string, parsed *syntax.Regexp) *pattern {
+	return &pattern{
+		compiled: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) }),
+		needles:  needles(parsed),
+	}
 }
 
-func (t *pattern) holds(v *value) bool { return v.kind != detect.Null && t.compiled().Match(v.text) }
-func (t *pattern) cost() int           { return 40 }
+func (t *pattern) holds(v *value) bool {
+	return v.kind != detect.Null && among(t.needles, v.folded) && t.compiled().Match(v.text)
+}
+
+func (t *pattern) cost() int { return 40 }
 
 // network is an address within a network.
 type network struct{ prefix netip.Prefix }

@@ -149,7 +149,7 @@ func (c *chain) regexp(v operand) (test, error) {
 	if size(re) > maxProgram {
 		return nil, c.at(v.node, "its regular expression has more than %d steps, repetitions written out", maxProgram)
 	}
-	return newPattern(expr), nil
+	return newPattern(expr, re), nil
 }
 
 // number is a number as records write it.
