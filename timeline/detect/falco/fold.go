@@ -160,11 +160,12 @@ var general = []string{
 	"fd.typechar", "fd.type", "fd.num", "container.id", "evt.category", "evt.source",
 }
 
-// specific reports whether a part looks for something of its own.
+// specific reports whether a part looks for something of its own; that a field
+// is there, or differs, is nothing.
 func (p *part) specific() bool {
 	found := false
 	p.leaves(func(c *comparison) {
-		found = found || !c.negated && !slices.Contains(general, c.left.field)
+		found = found || !c.negated && c.op != "!=" && c.op != "exists" && !slices.Contains(general, c.left.field)
 	})
 	return found
 }

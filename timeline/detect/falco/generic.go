@@ -59,22 +59,21 @@ func rawtime(s *scratch, v detect.View) bool {
 }
 
 // jsonAccessor is the json plugin's fields, under their old names (jevt) too.
-func jsonAccessor(o operand) (get accessor, requires string, ok bool) {
+func jsonAccessor(o operand) (accessor, bool) {
 	switch o.field {
 	case "jevt.value", "json.value":
 		if !o.hasArg {
-			return nil, "", false
+			return nil, false
 		}
 		p, ok := pointer(o.arg)
-		return recorded(p), p, ok
+		return recorded(p), ok
 	case "jevt.obj", "json.obj":
 		return func(s *scratch, v detect.View) bool {
 			s.add(v.Raw())
 			return true
-		}, "", true
+		}, true
 	}
-	get, ok = evtAccessor(o)
-	return get, "", ok
+	return evtAccessor(o)
 }
 
 // jsonField is the type of those fields, and of the few of evt that events of

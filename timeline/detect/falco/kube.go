@@ -1,8 +1,11 @@
 package falco
 
 import (
+	"slices"
 	"strings"
 	"sync"
+
+	"amber/timeline/detect"
 )
 
 const containers = "requestObject.spec.containers"
@@ -94,8 +97,20 @@ func kubeField(o operand) (fieldType, bool) {
 	return jsonField(o)
 }
 
-// kubeAccessor finds a field of the k8saudit plugin.
+// kubeAccessor finds a field of the k8saudit plugin. What a body would tell is
+// not told by a record whose audit level leaves the body out.
 func kubeAccessor(_ string, o operand) (accessor, bool) {
+	get, ok := kubeFieldAccessor(o)
+	if ok && ofRequest(o) {
+		return unlessLevel(get, "Metadata"), true
+	}
+	if ok && ofResponse(o) {
+		return unlessLevel(get, "Metadata", "Request"), true
+	}
+	return get, ok
+}
+
+func kubeFieldAccessor(o operand) (accessor, bool) {
 	if p, ok := kubePaths[o.field]; ok {
 		return recorded(p), true
 	}
@@ -105,8 +120,25 @@ func kubeAccessor(_ string, o operand) (accessor, bool) {
 	if get, ok := kubeSpecial(o); ok {
 		return get, true
 	}
-	get, _, ok := jsonAccessor(o)
-	return get, ok
+	return jsonAccessor(o)
+}
+
+func ofRequest(o operand) bool {
+	return strings.HasPrefix(o.field, "ka.req.") && kubePaths[o.field] != "objectRef.name" || strings.HasPrefix(o.arg, "/requestObject")
+}
+
+func ofResponse(o operand) bool {
+	return strings.HasPrefix(o.field, "ka.resp.") || strings.HasPrefix(o.arg, "/responseObject")
+}
+
+func unlessLevel(get accessor, levels ...string) accessor {
+	return func(s *scratch, v detect.View) bool {
+		if known := get(s, v); len(s.vals) > 0 {
+			return known
+		}
+		s.more = v.Values(s.more[:0], "level")
+		return len(s.more) == 0 || !slices.Contains(levels, string(s.more[0].Text))
+	}
 }
 
 // listAccessor gives what is asked of each element, or of the one with the index.

@@ -90,6 +90,9 @@ func anyPrivileged(s *scratch, v detect.View) bool {
 func hasHostPath(arg string) accessor {
 	prefix, open := strings.CutSuffix(arg, "*")
 	return func(s *scratch, v detect.View) bool {
+		if s.more = v.Values(s.more[:0], "requestObject.spec.volumes"); len(s.more) == 0 {
+			return true
+		}
 		s.more = v.Values(s.more[:0], "requestObject.spec.volumes.hostPath.path")
 		found := slices.ContainsFunc(s.more, func(val detect.Value) bool {
 			return string(val.Text) == arg || open && bytes.HasPrefix(val.Text, []byte(prefix))

@@ -71,15 +71,15 @@ type accessor func(s *scratch, v detect.View) bool
 // recorded is a field of the raw record, null as if it was absent.
 func recorded(p string) accessor {
 	return func(s *scratch, v detect.View) bool {
-		s.vals = present(v.Values(s.vals, p), 0)
+		s.vals = present(v.Values(s.vals, p))
 		return true
 	}
 }
 
-// present drops what is null from the values behind the first ones.
-func present(vals []detect.Value, from int) []detect.Value {
-	kept := vals[:from]
-	for _, v := range vals[from:] {
+// present drops what is null.
+func present(vals []detect.Value) []detect.Value {
+	kept := vals[:0]
+	for _, v := range vals {
 		if v.Kind != detect.Null {
 			kept = append(kept, v)
 		}

@@ -78,8 +78,7 @@ func trailAccessor(_ string, o operand) (accessor, bool) {
 	if get := trailSpecial(o.field); get != nil {
 		return get, true
 	}
-	get, _, ok := jsonAccessor(o)
-	return get, ok
+	return jsonAccessor(o)
 }
 
 func trailSpecial(field string) accessor {
@@ -120,7 +119,7 @@ func trailSpecial(field string) accessor {
 
 // one is the first value of a path.
 func (s *scratch) one(v detect.View, p string) (string, bool) {
-	s.more = present(v.Values(s.more[:0], p), 0)
+	s.more = present(v.Values(s.more[:0], p))
 	if len(s.more) == 0 {
 		return "", false
 	}
@@ -132,9 +131,9 @@ func trailUser(s *scratch, v detect.View) bool {
 	kind, _ := s.one(v, "userIdentity.type")
 	switch kind {
 	case "Root", "IAMUser":
-		s.vals = present(v.Values(s.vals, "userIdentity.userName"), 0)
+		s.vals = present(v.Values(s.vals, "userIdentity.userName"))
 	case "AWSService":
-		s.vals = present(v.Values(s.vals, "userIdentity.invokedBy"), 0)
+		s.vals = present(v.Values(s.vals, "userIdentity.invokedBy"))
 	case "AssumedRole":
 		get := otherwise(recorded("userIdentity.sessionContext.sessionIssuer.userName"), kind)
 		return get(s, v)
@@ -151,7 +150,7 @@ Close Wipe Update Upgrade Unlink Assign Unassign Suspend Set Run Register Deregi
 Enable Disable Cancel Admin Activate`
 
 func readOnly(s *scratch, v detect.View) bool {
-	if s.vals = present(v.Values(s.vals, "readOnly"), 0); len(s.vals) > 0 {
+	if s.vals = present(v.Values(s.vals, "readOnly")); len(s.vals) > 0 {
 		return true
 	}
 	name, ok := s.one(v, "eventName")

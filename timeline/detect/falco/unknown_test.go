@@ -2,6 +2,7 @@ package falco
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"amber/timeline"
@@ -16,20 +17,21 @@ import (
 func TestDatasets(t *testing.T) {
 	all := []string{auditdLog, tetragonLog, falcoAlerts}
 	for condition, want := range map[string][]string{
-		`evt.type=execve and proc.name=sh`:                                all,
-		`evt.type=openat and evt.is_open_write=true`:                      {auditdLog, falcoAlerts},
-		`evt.type=execve and container.id != host`:                        {tetragonLog, falcoAlerts},
-		`proc.is_exe_upper_layer=true`:                                    {falcoAlerts},
-		`proc.name=sh and not proc.pname in (init)`:                       all,
-		`proc.name=sh and not (proc.pname=init and proc.name=sh)`:         all,
-		`proc.name=sh and not proc.pname exists`:                          {tetragonLog, falcoAlerts},
-		`proc.name=sh and (not proc.pname exists or proc.pname=runc)`:     {tetragonLog, falcoAlerts},
-		`evt.type=execve and not proc.pname in (init)`:                    {tetragonLog, falcoAlerts},
-		`not proc.pname in (init)`:                                        {tetragonLog, falcoAlerts},
-		`proc.name=sh or proc.pname=init`:                                 all,
-		`evt.type=execve and evt.dir=< and not evt.dir=>`:                 all,
-		`proc.name=sh and evt.num=0 and proc.sname=x`:                     all, // false for every event
-		`proc.name=sh and (evt.num=0 and proc.sname=x or proc.name=bash)`: all,
+		`evt.type=execve and proc.name=sh`:                                  all,
+		`evt.type=openat and evt.is_open_write=true`:                        {auditdLog, falcoAlerts},
+		`evt.type=execve and container.id != host`:                          {tetragonLog, falcoAlerts},
+		`proc.is_exe_upper_layer=true`:                                      {falcoAlerts},
+		`proc.name=sh and not proc.pname in (init)`:                         all,
+		`proc.name=sh and not (proc.pname=init and proc.name=sh)`:           all,
+		`proc.name=sh and not proc.pname exists`:                            {tetragonLog, falcoAlerts},
+		`proc.name=sh and (not proc.pname exists or proc.pname=runc)`:       {tetragonLog, falcoAlerts},
+		`evt.type=execve and not proc.pname in (init)`:                      {tetragonLog, falcoAlerts},
+		`evt.type=setns and proc.name!="<NA>" and not proc.pname in (init)`: {tetragonLog, falcoAlerts},
+		`not proc.pname in (init)`:                                          {tetragonLog, falcoAlerts},
+		`proc.name=sh or proc.pname=init`:                                   all,
+		`evt.type=execve and evt.dir=< and not evt.dir=>`:                   all,
+		`proc.name=sh and evt.num=0 and proc.sname=x`:                       all, // false for every event
+		`proc.name=sh and (evt.num=0 and proc.sname=x or proc.name=bash)`:   all,
 		`proc.tty != 0`:               {auditdLog, falcoAlerts},
 		`proc.tty > 5`:                {falcoAlerts},
 		`proc.name = val(proc.pname)`: {tetragonLog, falcoAlerts},
@@ -43,6 +45,8 @@ func TestDatasets(t *testing.T) {
 		}
 	}
 }
+
+var metadataRecord = strings.Replace(record("get", "u"), `"auditID"`, `"level":"Metadata","auditID"`, 1)
 
 // TestUnknown has comparisons of fields that an event does not tell.
 func TestUnknown(t *testing.T) {
@@ -77,6 +81,15 @@ func TestUnknown(t *testing.T) {
 		// Of a whole record absent is absent.
 		{`ka.verb=create and not ka.uri.param[x] exists`, kubeaudit.Source{}, podRecord, true},
 		{`ka.uri.param[x] != y`, kubeaudit.Source{}, podRecord, false},
+		{`ka.verb=create and not jevt.value[/requestObject/spec/tls] exists`, kubeaudit.Source{}, podRecord, true},
+		{`ka.verb=create and not ka.req.pod.containers.image[7] exists`, kubeaudit.Source{}, podRecord, true},
+		// But for the bodies that the audit level leaves out.
+		{`ka.verb=get and not jevt.value[/requestObject/spec/tls] exists`, kubeaudit.Source{}, metadataRecord, false},
+		{`not ka.req.pod.host_network=true and evt.num>0`, kubeaudit.Source{}, metadataRecord, false},
+		{`ka.verb=get and not ka.req.pod.host_network=true`, kubeaudit.Source{}, metadataRecord, true},
+		{`ka.verb=get and not ka.req.volume.hostpath[/etc] exists`, kubeaudit.Source{}, metadataRecord, false},
+		{`ka.verb=get and not ka.resp.name exists`, kubeaudit.Source{}, metadataRecord, false},
+		{`ka.verb=get and not ka.uri.param[x] exists`, kubeaudit.Source{}, metadataRecord, true},
 		{`not ka.uri.param[x] = y`, kubeaudit.Source{}, podRecord, true},
 	} {
 		source := "syscall"
