@@ -51,7 +51,7 @@ var quickNames = map[string][]string{
 		"eventName", "eventSource", "awsRegion", "userAgent", "errorCode", "errorMessage", "sourceIPAddress",
 		"userIdentity.type", "userIdentity.arn", "userIdentity.accessKeyId", "userIdentity.invokedBy",
 	},
-	"falco.alerts":          {"rule"},
+	"falco.alerts": {"rule"},
 }
 
 // Quick tells whether a field of a dataset's records can be had without reading

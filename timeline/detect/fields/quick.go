@@ -17,8 +17,8 @@ func (v *View) Quick(dst []detect.Value, path string) ([]detect.Value, bool) {
 		m.form = string(dataset)
 		m.quick = quickFields(m.form, path)
 	}
-	if m.quick == nil {
-		return dst, false
+	if m.quick == nil || !v.event.Has(timeline.EventAction) {
+		return dst, false // the last: the event was made of nothing but its dataset
 	}
 	return m.quick(v, dst)
 }
