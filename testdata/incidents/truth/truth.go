@@ -44,6 +44,11 @@ type Link struct {
 	From string `json:"from"` // a query for rows of the one end
 	To   string `json:"to"`   // and of the other
 	Why  string `json:"why"`  // what they have in common
+
+	// Both name an entity of this kind, or ones that are joined by a link so
+	// called, in the words of package correlate.
+	Shared  string `json:"shared,omitempty"`
+	Through string `json:"through,omitempty"`
 }
 
 // With is the step with {name} replaced by what is so called.

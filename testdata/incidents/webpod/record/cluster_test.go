@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -187,6 +188,7 @@ func startCluster(t *testing.T, dir string) (*testbed.Kubernetes, testbed.Pod) {
 	asOperator(t, func() {
 		k = testbed.StartKubernetes(t, testbed.APIServerArgs("--audit-policy-file="+policy))
 	})
+	beNode(t, k.NodeName)
 	for image, layers := range map[string][]testbed.Layer{webImage: {bash, site}, toolImage: {bash}} {
 		if err := k.ImportImage(image, layers...); err != nil {
 			t.Fatal(err)
@@ -198,6 +200,17 @@ func startCluster(t *testing.T, dir string) (*testbed.Kubernetes, testbed.Pod) {
 	toMinute()
 	k.Apply(t, strings.TrimSpace(rollout))
 	return k, k.WaitRollout(t, "shop", "web")[0]
+}
+
+// beNode gives the world the node's name.
+func beNode(t *testing.T, name string) {
+	t.Helper()
+	if err := syscall.Sethostname([]byte(name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // toMinute waits for the next whole minute, so that the record begins with one.

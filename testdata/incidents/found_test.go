@@ -1,0 +1,193 @@
+package incidents_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"amber/evidence/casedir"
+	"amber/testdata/incidents"
+	"amber/testdata/incidents/truth"
+	"amber/timeline"
+	"amber/timeline/build"
+	"amber/timeline/correlate"
+	"amber/timeline/detect"
+	"amber/timeline/detect/findings"
+	"amber/timeline/detect/rules"
+	"amber/timeline/detect/sigma"
+	"amber/timeline/source/all"
+	"amber/timeline/store"
+	"amber/timeline/story"
+)
+
+// What is not found yet, and why. A test fails as well when one of these is
+// found after all: then the line goes.
+var (
+	unfound = map[string]string{}
+	untold  = map[string]string{}
+	unbound = map[string]string{}
+)
+
+// known is the incident with all that amber makes of it.
+type known struct {
+	*store.Store
+	found *findings.Findings
+	graph *correlate.Graph
+	truth truth.Truth
+}
+
+func detected(t *testing.T) known {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "case")
+	paths, err := incidents.Unpack(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := casedir.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	pack, err := findings.NewRuleSet("amber", sigma.Load(rules.FS()), rules.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := findings.NewDetector(build.Dir(c), pack)
+	if _, err := build.Build(t.Context(), build.Options{Case: c, Paths: paths, Sources: all.Sources(), Watch: watch}); err != nil {
+		t.Fatal(err)
+	}
+	k := known{Store: opened(t, dir), truth: readTruth(t)}
+	if k.found, err = findings.Open(build.Dir(c)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.found.Close() })
+	if k.graph, err = correlate.Build(t.Context(), k.Store); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// of are the rows that show a step.
+func (k known) of(t *testing.T, s truth.Step) (list []timeline.Row) {
+	t.Helper()
+	for _, trace := range s.Seen {
+		list = append(list, rows(t, k.Store, fmt.Sprintf("event.dataset:%s AND (%s) AND %s", trace.Dataset, trace.Query, window(s)), correlate.Fields()...)...)
+	}
+	return list
+}
+
+// expect holds what was found to what is known to be missing.
+func expect(t *testing.T, id string, ok bool, missing map[string]string, what string) {
+	t.Helper()
+	why, excused := missing[id]
+	switch {
+	case !ok && !excused:
+		t.Errorf("%s: %s", id, what)
+	case !ok:
+		t.Logf("%s: %s: %s", id, what, why)
+	case excused:
+		t.Errorf("%s is no longer missing (%s): take it off the list", id, why)
+	}
+}
+
+// TestFound: the own rules find each step that is an attack, by its technique.
+func TestFound(t *testing.T) {
+	k := detected(t)
+	for _, s := range k.truth.Steps {
+		if s.Technique == "" {
+			continue
+		}
+		var named []string
+		for _, r := range k.of(t, s) {
+			list, err := k.found.ByRow(r.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range list {
+				named = append(named, f.Techniques...)
+			}
+		}
+		slices.Sort(named)
+		named = slices.Compact(named)
+		ok := slices.ContainsFunc(named, func(id string) bool { return sameTechnique(id, s.Technique) })
+		expect(t, s.ID, ok, unfound, fmt.Sprintf("no finding names %s; those of its rows name %v", s.Technique, named))
+	}
+}
+
+// sameTechnique lets a technique stand for what it is a part of, and its parts.
+func sameTechnique(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+// TestTold: the story has each step that is an attack.
+func TestTold(t *testing.T) {
+	k := detected(t)
+	st, err := story.Tell(t.Context(), k.Store, k.graph, story.Options{Findings: k.each})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[timeline.RowID]bool{}
+	for _, section := range st.Sections {
+		for _, s := range section.Sentences {
+			for _, id := range s.Rows {
+				told[id] = true
+			}
+		}
+	}
+	for _, s := range k.truth.Steps {
+		if s.Technique == "" {
+			continue
+		}
+		ok := slices.ContainsFunc(k.of(t, s), func(r timeline.Row) bool { return told[r.ID] })
+		expect(t, s.ID, ok, untold, "no sentence rests on its rows")
+	}
+}
+
+// TestBound: what belongs together across sources is joined.
+func TestBound(t *testing.T) {
+	k := detected(t)
+	for _, l := range k.truth.Links {
+		from, to := k.touched(t, l.From), k.touched(t, l.To)
+		expect(t, l.ID, k.joined(l, from, to), unbound, fmt.Sprintf("%s is not joined: %s", l.Kind, l.Why))
+	}
+}
+
+// each gives all findings.
+func (k known) each(ctx context.Context, see func(*detect.Finding) error) error {
+	return k.found.Each(ctx, findings.Filter{}, see)
+}
+
+// touched are the entities that rows name, and those of the links that they show.
+func (k known) touched(t *testing.T, q string) map[int]bool {
+	t.Helper()
+	set := map[int]bool{}
+	for _, r := range rows(t, k.Store, q, correlate.Fields()...) {
+		entities, _ := k.graph.Around(r)
+		for _, e := range entities {
+			set[e] = true
+		}
+		for i := range k.graph.Links {
+			if l := &k.graph.Links[i]; slices.Contains(l.Rows(), r.ID) {
+				set[l.From], set[l.To] = true, true
+			}
+		}
+	}
+	return set
+}
+
+func (k known) joined(l truth.Link, from, to map[int]bool) bool {
+	if l.Shared != "" {
+		for e := range from {
+			if to[e] && string(k.graph.Entities[e].Kind) == l.Shared {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.ContainsFunc(k.graph.Links, func(g correlate.Link) bool {
+		return string(g.Kind) == l.Through && (from[g.From] && to[g.To] || from[g.To] && to[g.From])
+	})
+}
