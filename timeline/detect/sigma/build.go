@@ -56,15 +56,11 @@ func not(n node) node {
 // gate is a condition on a column.
 func (b *builder) gate(g gate) node {
 	from := origin{g.column, fromColumn}
-	set := &exact{texts: map[string]struct{}{}}
-	for _, v := range g.values {
-		set.texts[v] = struct{}{}
-	}
+	texts := g.values
 	if g.column == written {
-		from.how = derived
-		set.texts["true"] = struct{}{}
+		from.how, texts = derived, []string{"true"}
 	}
-	return &holds{slot: b.slot(from), from: from, tests: []test{set}, bears: true, price: 2}
+	return &holds{slot: b.slot(from), from: from, tests: []test{newExact(false, texts...)}, bears: true, price: 2}
 }
 
 // bind makes a node of a condition, or of its opposite.

@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"maps"
 	"slices"
 
 	"amber/timeline/detect"
@@ -80,7 +79,7 @@ func (n *holds) necessary() []detect.Require {
 			}
 			return nil
 		}
-		values := slices.Sorted(maps.Keys(e.texts))
+		values := slices.Sorted(slices.Values(e.texts))
 		if slices.Contains(values, "") {
 			return nil
 		}

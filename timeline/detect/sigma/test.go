@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -37,15 +38,39 @@ func (v *value) of(cased bool) []byte {
 // exact is equality with one of several texts.
 type exact struct {
 	cased bool
-	texts map[string]struct{}
+	texts []string
+	set   map[string]struct{} // the same, of many
+}
+
+// maxFew is how many texts are compared faster than looked up.
+const maxFew = 8
+
+func newExact(cased bool, texts ...string) *exact {
+	t := &exact{cased: cased, texts: texts}
+	if len(texts) > maxFew {
+		t.set = make(map[string]struct{}, len(texts))
+		for _, s := range texts {
+			t.set[s] = struct{}{}
+		}
+	}
+	return t
 }
 
 func (t *exact) holds(v *value) bool {
 	if v.kind == detect.Null {
 		return false
 	}
-	_, ok := t.texts[string(v.of(t.cased))]
-	return ok
+	is := v.of(t.cased)
+	if t.set != nil {
+		_, ok := t.set[string(is)]
+		return ok
+	}
+	for _, s := range t.texts {
+		if string(is) == s {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *exact) cost() int { return 1 }
@@ -102,9 +127,9 @@ func newTest(t []token, cased bool) test {
 	}
 	switch {
 	case len(t) == 0:
-		return newExact("", cased)
+		return newExact(cased, "")
 	case len(t) == 1 && t[0].kind == literal:
-		return newExact(t[0].text, cased)
+		return newExact(cased, t[0].text)
 	case len(t) == 1 && t[0].kind == many:
 		return &text{cased: cased}
 	case len(t) == 2 && t[0].kind == literal && t[1].kind == many:
@@ -115,10 +140,6 @@ func newTest(t []token, cased bool) test {
 		return &text{cased, anywhere, []byte(t[1].text)}
 	}
 	return &wild{cased, newGlob(t)}
-}
-
-func newExact(s string, cased bool) *exact {
-	return &exact{cased, map[string]struct{}{s: {}}}
 }
 
 func foldTokens(t []token) []token {
@@ -132,21 +153,17 @@ func foldTokens(t []token) []token {
 // merge puts equalities, of which any may hold, into one.
 func merge(tests []test) []test {
 	var to []test
-	sets := map[bool]*exact{}
+	texts := map[bool][]string{}
 	for _, t := range tests {
-		e, ok := t.(*exact)
-		if !ok {
-			to = append(to, t)
+		if e, ok := t.(*exact); ok {
+			texts[e.cased] = append(texts[e.cased], e.texts...)
 			continue
 		}
-		if set := sets[e.cased]; set != nil {
-			for s := range e.texts {
-				set.texts[s] = struct{}{}
-			}
-			continue
-		}
-		sets[e.cased] = e
 		to = append(to, t)
+	}
+	for cased, list := range texts {
+		slices.Sort(list)
+		to = append([]test{newExact(cased, slices.Compact(list)...)}, to...)
 	}
 	return to
 }
