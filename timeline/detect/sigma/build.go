@@ -1,6 +1,10 @@
 package sigma
 
-import "slices"
+import (
+	"slices"
+
+	"amber/timeline"
+)
 
 // program is a rule as it is evaluated on one dataset.
 type program struct {
@@ -55,7 +59,7 @@ func not(n node) node {
 
 // gate is a condition on a column.
 func (b *builder) gate(g gate) node {
-	from := origin{g.column, fromColumn}
+	from := origin{name: g.column, how: fromColumn}
 	texts := g.values
 	if g.column == written {
 		from.how, texts = derived, []string{"true"}
@@ -164,6 +168,9 @@ func (b *builder) field(name string) (int, origin, bool) {
 }
 
 func (b *builder) slot(from origin) int {
+	if f, ok := timeline.FieldByName(from.name); ok && from.how == fromColumn && (f.Kind() == timeline.Keyword || f.Kind() == timeline.Text) {
+		from.how, from.field = fromEvent, f
+	}
 	if i := slices.Index(b.from, from); i >= 0 {
 		return i
 	}

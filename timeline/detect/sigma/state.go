@@ -73,6 +73,11 @@ func (s *state) values(i int) []value {
 	switch f.how {
 	case fromRecord:
 		s.raw = s.view.Values(s.raw[:0], f.name)
+	case fromEvent:
+		if e := s.view.Event(); e.Has(f.field) {
+			slot.values = append(slot.values, value{text: e.GetStr(f.field)})
+		}
+		return slot.values
 	case fromColumn:
 		s.raw = s.view.Column(s.raw[:0], f.name)
 	case derived:

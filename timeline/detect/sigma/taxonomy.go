@@ -10,8 +10,9 @@ import (
 
 // origin is where a field of a rule is in a dataset.
 type origin struct {
-	name string
-	how  reading
+	name  string
+	how   reading
+	field timeline.Field // of fromEvent
 }
 
 type reading uint8
@@ -19,6 +20,7 @@ type reading uint8
 const (
 	fromRecord    reading = iota // View.Values
 	fromColumn                   // View.Column
+	fromEvent                    // the same, of a column that the event has as it is
 	fromOneRecord                // of an event with several; see audit.go
 	derived                      // see derive.go
 )
@@ -37,15 +39,15 @@ type record struct {
 
 func (r *record) origin(field string) (origin, bool) {
 	if field == timestamp {
-		return origin{derivedTime, derived}, true
+		return origin{name: derivedTime, how: derived}, true
 	}
 	if to, ok := r.aliases[field]; ok {
 		field = to
 	}
 	if !r.has(field) && timelineName(field) {
-		return origin{field, fromColumn}, true
+		return origin{name: field, how: fromColumn}, true
 	}
-	return origin{field, r.flat}, !r.closed || r.has(field)
+	return origin{name: field, how: r.flat}, !r.closed || r.has(field)
 }
 
 func (r *record) has(field string) bool {
@@ -127,9 +129,9 @@ func (c category) origin(field string) (origin, bool) {
 		return origin{}, false
 	}
 	if t.derived {
-		return origin{t.column, derived}, true
+		return origin{name: t.column, how: derived}, true
 	}
-	return origin{t.column, fromColumn}, true
+	return origin{name: t.column, how: fromColumn}, true
 }
 
 // generic is a field of the taxonomy: its name in the timeline, or a rule by
