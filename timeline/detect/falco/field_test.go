@@ -1,9 +1,11 @@
 package falco
 
 import (
+	"os"
 	"testing"
 
 	"amber/timeline"
+	"amber/timeline/detect/fields"
 	"amber/timeline/source/auditd"
 	"amber/timeline/source/cloudtrail"
 	"amber/timeline/source/falco"
@@ -32,7 +34,7 @@ func TestFields(t *testing.T) {
 			"evt.arg.mode": "S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID", "evt.arg.filename": "/tmp/x", "fd.nameraw": "x",
 			"evt.res": "EPERM", "evt.failed": "true", "evt.arg.oldpath": "<NA>",
 		}},
-		{"syscall", auditd.Source{}, auditPtrace, map[string]string{"evt.type": "ptrace", "evt.arg.request": "PTRACE_ATTACH", "evt.arg.mode": "<NA>"}},
+		{"syscall", auditd.Source{}, auditPtrace, map[string]string{"evt.type": "ptrace", "evt.arg.request": "PTRACE_ATTACH", "evt.arg.mode": "<NA>", "group.name": "root", "user.loginname": "bob"}},
 		{"syscall", auditd.Source{}, auditSocket, map[string]string{"evt.type": "socket", "evt.arg[0]": "AF_PACKET", "evt.arg.domain": "AF_PACKET"}},
 		{"syscall", tetragon.Source{}, tetragonExec, tetragonWant},
 		{"syscall", tetragon.Source{}, tetragonHost, map[string]string{
@@ -124,4 +126,48 @@ var tetragonWant = map[string]string{
 var alertWant = map[string]string{
 	"evt.type": "execve", "proc.name": "sh", "proc.pname": "<NA>", "proc.aname[2]": "nginx", "user.uid": "0", "fd.sip": "198.51.100.7",
 	"fd.directory": "/etc", "fd.filename": "shadow", "proc.tty": "34816", "proc.cwd": "<NA>", "evt.time.s": "2026-11-22T03:00:00Z",
+}
+
+// TestFieldsAreGiven holds every field that is said to be told by a dataset to
+// be told by some record of its source's own tests, or of these.
+func TestFieldsAreGiven(t *testing.T) {
+	for _, c := range []struct {
+		dataset string
+		src     timeline.Source
+		file    string
+		log     string
+	}{
+		{auditdLog, auditd.Source{}, "auditd/testdata/records.log", auditExec + auditOpen + auditConnect + auditRename + auditChmod + auditPtrace + auditSocket},
+		{tetragonLog, tetragon.Source{}, "tetragon/testdata/records.jsonl", tetragonExec + tetragonHost},
+	} {
+		recorded, err := os.ReadFile("../../source/" + c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := map[string]accessor{}
+		for name := range catalogue() {
+			if get, ok := syscallAccessor(c.dataset, operand{field: name}); ok {
+				given[name] = get
+			}
+		}
+		for _, name := range []string{"evt.arg.flags", "evt.arg.mode", "evt.arg.request", "evt.arg.domain", "evt.arg.oldpath", "evt.arg.newpath", "evt.arg.linkpath", "evt.arg.name", "evt.arg.path", "evt.arg.filename"} {
+			if get, ok := syscallAccessor(c.dataset, operand{field: name}); ok {
+				given[name] = get
+			}
+		}
+		if len(given) < 40 {
+			t.Errorf("%s tells %d fields", c.dataset, len(given))
+		}
+		events(t, c.src, string(recorded)+c.log, func(v *fields.View) {
+			for name, get := range given {
+				var s scratch
+				if get(&s, v) && len(s.vals) > 0 && len(s.vals[0].Text) > 0 {
+					delete(given, name)
+				}
+			}
+		})
+		for name := range given {
+			t.Errorf("%s is said to tell %s, and no record does", c.dataset, name)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package falco
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"amber/timeline/detect"
@@ -22,10 +23,19 @@ func syscallAccessor(dataset string, o operand) (accessor, bool) {
 			return get, true
 		}
 	}
+	if slices.Contains(never[dataset], o.field) {
+		return nil, false
+	}
 	if get := processField(o); get != nil {
 		return get, true
 	}
 	return evtAccessor(o)
+}
+
+// never are the fields below whose columns one of the two does not fill.
+var never = map[string][]string{
+	auditdLog:   {"fd.l4proto", "fd.sip.name", "fd.rip.name", "fd.lip", "fd.lnet", "fd.lport"},
+	tetragonLog: {"user.loginname", "group.name"},
 }
 
 // processField is what auditd and Tetragon both have columns for.

@@ -117,7 +117,7 @@ type=PATH msg=audit(1700000003.100:1004): item=3 name="/usr/bin/../bin/ls" inode
 type=CWD msg=audit(1700000004.100:1005): cwd="/tmp"
 type=PATH msg=audit(1700000004.100:1005): item=0 name="x" inode=3 dev=fd:00 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL
 `
-	auditPtrace = `type=SYSCALL msg=audit(1700000005.100:1006): arch=c000003e syscall=101 success=yes exit=0 a0=10 a1=1 a2=0 a3=0 items=0 ppid=1 pid=815 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="gdb" exe="/usr/bin/gdb"
+	auditPtrace = `type=SYSCALL msg=audit(1700000005.100:1006): arch=c000003e syscall=101 success=yes exit=0 a0=10 a1=1 a2=0 a3=0 items=0 ppid=1 pid=815 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="gdb" exe="/usr/bin/gdb"` + "\x1d" + `AUID="bob" UID="root" GID="root" EUID="root" SUID="root" FSUID="root" EGID="root" SGID="root" FSGID="root"
 `
 	auditSocket = `type=SYSCALL msg=audit(1700000006.100:1007): arch=c000003e syscall=41 success=yes exit=3 a0=11 a1=3 a2=300 a3=0 items=0 ppid=1 pid=816 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="tcpdump" exe="/usr/bin/tcpdump"
 `
