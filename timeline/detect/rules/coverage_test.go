@@ -147,20 +147,13 @@ func title(tactic string) string {
 
 // clouds are the attacks of Stratus Red Team that the pack is tried on.
 func clouds(t *testing.T, b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n## Attacks on AWS\n\nThe attacks of [Stratus Red Team](https://stratus-red-team.cloud) that the pack is tried on, the technique that each is, and the rules that name it.\n\n| attack | technique | rules |\n|---|---|---|\n")
-	for _, attack := range slices.Sorted(maps.Keys(techniques)) {
-		id := techniques[attack]
-		known, ok := rules.Techniques()[id]
-		var list []*detect.Rule
-		for _, r := range naming(id) {
-			if strings.HasPrefix(r.Path, "cloudtrail/") {
-				list = append(list, r)
-			}
+	fmt.Fprintf(b, "\n## Attacks on AWS\n\nThe attacks of [Stratus Red Team](https://stratus-red-team.cloud) that the pack is tried on, the technique that each is, and the rule that finds it.\n\n| attack | technique | rule |\n|---|---|---|\n")
+	for _, attack := range slices.Sorted(maps.Keys(stratus)) {
+		is := stratus[attack]
+		if !slices.ContainsFunc(naming(is.technique), func(r *detect.Rule) bool { return r.Path == "cloudtrail/"+is.rule+".yml" }) {
+			t.Errorf("%s: no rule %s names %s", attack, is.rule, is.technique)
 		}
-		if !ok || len(list) == 0 {
-			t.Errorf("%s: %s", attack, id)
-		}
-		fmt.Fprintf(b, "| %s | %s %s | %s |\n", attack, id, known.Name, named(list))
+		fmt.Fprintf(b, "| %s | %s %s | `%s` |\n", attack, is.technique, rules.Techniques()[is.technique].Name, is.rule)
 	}
 }
 
@@ -186,6 +179,6 @@ func blind(b *bytes.Buffer) {
 - **auditd** names no parent program: rules on parents are evaluated on Falco's and Tetragon's records alone. A category with a field that a data set cannot give is listed as doubtful by ` + "`amber detect lint`" + `.
 - **Credentials of an instance that are used from elsewhere** need the machine's address, which no single record has: the story joins them (docs/story.md).
 - **Azure, Google Cloud, Okta and GitHub** have no rules yet.
-- **A user agent is what the client says.** Rules leave out the control plane's own traffic by account where they can; three of them by user agent as well (` + "`secrets_listed_everywhere`, `token_requested`, `pod_deleted_by_force`" + `), because clusters are met in which all components share an account.
+- **A user agent is what the client says.** Rules leave out the control plane's own traffic by account where they can; four of them by user agent as well (` + "`secrets_listed_everywhere`, `token_requested`, `pod_deleted_by_force`, `workload_in_system_namespace`" + `), because clusters are met in which all components share an account.
 `)
 }

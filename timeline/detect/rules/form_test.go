@@ -117,7 +117,7 @@ func TestRecordsHaveRules(t *testing.T) {
 // What a rule may name: addresses that mean the same everywhere.
 var everywhere = []string{
 	"169.254.169.254", "169.254.170.2", // clouds' metadata and task credentials
-	"127.0.0.0", "10.0.0.0", "172.16.0.0", "192.168.0.0", "169.254.0.0",
+	"127.0.0.0", "10.0.0.0", "100.64.0.0", "172.16.0.0", "192.168.0.0", "169.254.0.0",
 	"0.0.0.0",
 }
 

@@ -12,44 +12,45 @@ import (
 	"amber/timeline/source/sourcetest"
 )
 
-// techniques are the techniques of ATT&CK that Stratus Red Team's attacks on AWS
-// are, which the recorded logs are named after. docs/coverage.md has them too.
-var techniques = map[string]string{
-	"aws.credential-access.ec2-get-password-data":                 "T1552",
-	"aws.credential-access.ec2-steal-instance-credentials":        "T1552.005",
-	"aws.credential-access.secretsmanager-batch-retrieve-secrets": "T1555.006",
-	"aws.credential-access.secretsmanager-retrieve-secrets":       "T1555.006",
-	"aws.credential-access.ssm-retrieve-securestring-parameters":  "T1555.006",
-	"aws.defense-evasion.cloudtrail-delete":                       "T1562.008",
-	"aws.defense-evasion.cloudtrail-event-selectors":              "T1562.008",
-	"aws.defense-evasion.cloudtrail-stop":                         "T1562.008",
-	"aws.defense-evasion.dns-delete-logs":                         "T1562.008",
-	"aws.defense-evasion.organizations-leave":                     "T1666",
-	"aws.defense-evasion.vpc-remove-flow-logs":                    "T1562.008",
-	"aws.discovery.ec2-download-user-data":                        "T1580",
-	"aws.execution.ec2-launch-unusual-instances":                  "T1578.002",
-	"aws.execution.ec2-user-data":                                 "T1059",
-	"aws.execution.ssm-send-command":                              "T1651",
-	"aws.execution.ssm-start-session":                             "T1651",
-	"aws.exfiltration.ec2-security-group-open-port-22-ingress":    "T1562.007",
-	"aws.exfiltration.ec2-share-ami":                              "T1537",
-	"aws.exfiltration.ec2-share-ebs-snapshot":                     "T1537",
-	"aws.exfiltration.rds-share-snapshot":                         "T1537",
-	"aws.impact.bedrock-invoke-model":                             "T1496.004",
-	"aws.initial-access.console-login-without-mfa":                "T1078.004",
-	"aws.lateral-movement.ec2-instance-connect":                   "T1021.008",
-	"aws.lateral-movement.ec2-serial-console-send-ssh-public-key": "T1021.008",
-	"aws.persistence.iam-backdoor-role":                           "T1098.003",
-	"aws.persistence.iam-backdoor-user":                           "T1098.001",
-	"aws.persistence.iam-create-admin-user":                       "T1136.003",
-	"aws.persistence.iam-create-backdoor-role":                    "T1098.003",
-	"aws.persistence.iam-create-user-login-profile":               "T1098.001",
-	"aws.persistence.lambda-backdoor-function":                    "T1546",
-	"aws.persistence.lambda-layer-extension":                      "T1546",
-	"aws.persistence.lambda-overwrite-code":                       "T1546",
-	"aws.persistence.rolesanywhere-create-trust-anchor":           "T1098.001",
-	"aws.persistence.sts-federation-token":                        "T1078.004",
-	"aws.privilege-escalation.iam-update-user-login-profile":      "T1098.001",
+// stratus are Stratus Red Team's attacks on AWS, which recorded logs are named
+// after: the technique of ATT&CK that each is, and the rule that names it.
+// docs/coverage.md has them too.
+var stratus = map[string]struct{ technique, rule string }{
+	"aws.credential-access.ec2-get-password-data":                 {"T1552", "instance_passwords_read_in_bulk"},
+	"aws.credential-access.ec2-steal-instance-credentials":        {"T1552.005", "instance_credentials_used_by_hand"},
+	"aws.credential-access.secretsmanager-batch-retrieve-secrets": {"T1555.006", "secrets_read_in_batch"},
+	"aws.credential-access.secretsmanager-retrieve-secrets":       {"T1555.006", "secrets_read_in_bulk"},
+	"aws.credential-access.ssm-retrieve-securestring-parameters":  {"T1555.006", "parameters_decrypted_in_bulk"},
+	"aws.defense-evasion.cloudtrail-delete":                       {"T1562.008", "trail_deleted"},
+	"aws.defense-evasion.cloudtrail-event-selectors":              {"T1562.008", "trail_narrowed"},
+	"aws.defense-evasion.cloudtrail-stop":                         {"T1562.008", "trail_stopped"},
+	"aws.defense-evasion.dns-delete-logs":                         {"T1562.008", "dns_query_logs_deleted"},
+	"aws.defense-evasion.organizations-leave":                     {"T1666", "organization_left"},
+	"aws.defense-evasion.vpc-remove-flow-logs":                    {"T1562.008", "flow_logs_deleted"},
+	"aws.discovery.ec2-download-user-data":                        {"T1580", "user_data_read_in_bulk"},
+	"aws.execution.ec2-launch-unusual-instances":                  {"T1578.002", "unusual_instances_launched"},
+	"aws.execution.ec2-user-data":                                 {"T1059", "user_data_changed"},
+	"aws.execution.ssm-send-command":                              {"T1651", "command_sent_to_instances"},
+	"aws.execution.ssm-start-session":                             {"T1651", "session_on_instance"},
+	"aws.exfiltration.ec2-security-group-open-port-22-ingress":    {"T1562.007", "security_group_opened"},
+	"aws.exfiltration.ec2-share-ami":                              {"T1537", "image_shared"},
+	"aws.exfiltration.ec2-share-ebs-snapshot":                     {"T1537", "snapshot_shared"},
+	"aws.exfiltration.rds-share-snapshot":                         {"T1537", "database_snapshot_shared"},
+	"aws.impact.bedrock-invoke-model":                             {"T1496.004", "model_enabled_then_invoked"},
+	"aws.initial-access.console-login-without-mfa":                {"T1078.004", "console_login_without_mfa"},
+	"aws.lateral-movement.ec2-instance-connect":                   {"T1021.008", "ssh_key_pushed"},
+	"aws.lateral-movement.ec2-serial-console-send-ssh-public-key": {"T1021.008", "serial_console_opened"},
+	"aws.persistence.iam-backdoor-role":                           {"T1098.003", "role_trust_opened"},
+	"aws.persistence.iam-backdoor-user":                           {"T1098.001", "access_key_for_other_user"},
+	"aws.persistence.iam-create-admin-user":                       {"T1136.003", "user_created_with_key"},
+	"aws.persistence.iam-create-backdoor-role":                    {"T1098.003", "admin_policy_attached"},
+	"aws.persistence.iam-create-user-login-profile":               {"T1098.001", "login_profile_created"},
+	"aws.persistence.lambda-backdoor-function":                    {"T1546", "function_opened"},
+	"aws.persistence.lambda-layer-extension":                      {"T1546", "function_layer_added"},
+	"aws.persistence.lambda-overwrite-code":                       {"T1546", "function_code_replaced"},
+	"aws.persistence.rolesanywhere-create-trust-anchor":           {"T1098.001", "roles_anywhere_trust_added"},
+	"aws.persistence.sts-federation-token":                        {"T1078.004", "federation_token_taken"},
+	"aws.privilege-escalation.iam-update-user-login-profile":      {"T1098.001", "login_profile_changed"},
 }
 
 // In the log of each attack there is a finding that names its technique.
@@ -57,7 +58,7 @@ func TestRecordedTechniques(t *testing.T) {
 	seen := 0
 	sourcetest.Files(t, sourcetest.Data(t, "cloudtrail", "by-technique"), func(name string, plain []byte) {
 		attack := strings.TrimSuffix(name, ".json")
-		want, ok := techniques[attack]
+		want, ok := stratus[attack]
 		if !ok {
 			t.Errorf("nobody says which technique %s is", attack)
 			return
@@ -65,12 +66,14 @@ func TestRecordedTechniques(t *testing.T) {
 		seen++
 		found := findings(t, sources["cloudtrail"], plain)
 		list(t, attack, found)
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), func(r *detect.Rule) bool { return slices.Contains(r.Techniques, want) }) {
-			t.Errorf("%s: no finding names %s", attack, want)
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), func(r *detect.Rule) bool {
+			return slices.Contains(r.Techniques, want.technique) && r.Path == "cloudtrail/"+want.rule+".yml"
+		}) {
+			t.Errorf("%s: %s does not find it, or does not name %s", attack, want.rule, want.technique)
 		}
 	})
-	if seen != len(techniques) {
-		t.Errorf("%d logs, %d techniques", seen, len(techniques))
+	if seen != len(stratus) {
+		t.Errorf("%d logs of %d attacks", seen, len(stratus))
 	}
 }
 
