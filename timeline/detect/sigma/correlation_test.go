@@ -181,6 +181,8 @@ func TestFilters(t *testing.T) {
 		{filter("[a]", trail, "not adm"), "a", ""},
 		{filter("any", trail, "adm"), "a d", ""},
 		{filter("d", "product: aws", "adm"), "d", ""},
+		{filter("[]", trail, "adm"), "", "filter has no rules"},
+		{filter("{a: b}", trail, "adm"), "", "neither a text nor a list"},
 		{filter("any", "product: kubernetes", "adm"), "", ""},
 		{filter("[b]", trail, "adm"), "", "another log source"},
 		{filter("[nobody]", trail, "adm"), "", `the rule "nobody", which is not among`},

@@ -11,9 +11,8 @@ import (
 
 // detection is the section of a rule, or of a filter, that says what it finds.
 type detection struct {
-	expr     expr
-	doubts   []*fault
-	negative bool // the condition is one "not …"
+	expr   expr
+	doubts []*fault
 }
 
 // parser reads a detection.
@@ -68,7 +67,6 @@ func (p *parser) detection(n *yaml.Node, what string) (*detection, error) {
 	if d.expr, err = p.condition(&c, condition); err != nil {
 		return nil, err
 	}
-	_, d.negative = d.expr.(notExpr)
 	for _, e := range list {
 		if c.of[e.name] != nil && !c.used[e.name] && !strings.HasPrefix(e.name, "_") {
 			p.doubt(e.key, "the condition does not use %q", e.name)

@@ -160,7 +160,7 @@ func TestBounds(t *testing.T) {
 		"depth":        {deep, "nested too deep"},
 		"size":         {good + "# " + strings.Repeat("x", maxFile), "larger than 4 MiB"},
 		"documents":    {strings.Repeat("---\n", maxDocuments+1), "more than 10,000 documents"},
-		"selections":   {"title: t\nlogsource: {product: aws}\ndetection:\n  condition: a\n" + many1(maxSelections), "more than 1000 selections"},
+		"selections":   {"title: t\nlogsource: {product: aws}\ndetection:\n  condition: a\n" + selections(maxSelections), "more than 1000 selections"},
 		"condition":    {"title: t\nlogsource: {product: aws}\ndetection:\n  a: {eventName: x}\n  condition: a" + strings.Repeat(" or a", maxCondition), "longer than 16384 bytes"},
 		"placeholders": {"title: t\nlogsource: {product: aws}\ndetection:\n  a:\n    eventName|expand: '" + strings.Repeat("%p%", 40) + "'\n  condition: a", "more than 10000 values"},
 	} {
@@ -172,7 +172,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func many1(n int) string {
+func selections(n int) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, "  s%d: {eventName: x}\n", i)

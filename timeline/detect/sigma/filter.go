@@ -19,27 +19,11 @@ type filter struct {
 // away; that of pySigma, "not …", what is to be left. Both are read as they are
 // meant.
 func (l *loader) filter(s *source) error {
-	p := &parser{document: s.document, placeholders: l.options.Placeholders}
-	list, err := s.entries(s.section, "filter")
-	if err != nil {
+	f := &filter{source: s}
+	if err := f.readRules(); err != nil {
 		return err
 	}
-	f := &filter{source: s}
-	named := false
-	for _, e := range list {
-		if e.name == "rules" {
-			named = true
-			if f.rules, err = s.texts(e.is, "rules"); err != nil {
-				return err
-			}
-			if len(f.rules) == 1 && e.is.Kind == yaml.ScalarNode && (strings.EqualFold(f.rules[0], "any") || strings.EqualFold(f.rules[0], "all")) {
-				f.rules = nil
-			}
-		}
-	}
-	if !named {
-		return s.at(s.section, "filter has no rules: it names none, nor \"any\"")
-	}
+	p := &parser{document: s.document, placeholders: l.options.Placeholders}
 	d, err := p.detection(s.section, "filter")
 	if err != nil {
 		return err
@@ -51,6 +35,29 @@ func (l *loader) filter(s *source) error {
 	}
 	l.filters = append(l.filters, f)
 	return nil
+}
+
+// readRules reads which rules a filter is for; none in f are all.
+func (f *filter) readRules() error {
+	list, err := f.entries(f.section, "filter")
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.name != "rules" {
+			continue
+		}
+		if e.is.Kind == yaml.ScalarNode && (strings.EqualFold(e.is.Value, "any") || strings.EqualFold(e.is.Value, "all")) {
+			return nil
+		}
+		if f.rules, err = f.texts(e.is, "rules"); err == nil && len(f.rules) > 0 {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return f.at(f.section, "filter has no rules: it names none, nor \"any\"")
 }
 
 func (l *loader) applyFilters() {

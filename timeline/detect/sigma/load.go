@@ -201,7 +201,7 @@ func (l *loader) section(s *source) error {
 func (l *loader) unique(s *source) error {
 	for _, name := range []string{s.rule.ID, s.rule.Name} {
 		if other := l.byName[name]; name != "" && other != nil && other != s {
-			return s.at(s.root, "the rule at %s has the same id or name, %q", place1(other), name)
+			return s.at(s.root, "the rule at %s has the same id or name, %q", whereabouts(other), name)
 		}
 	}
 	l.byName[s.rule.ID] = s
@@ -211,7 +211,7 @@ func (l *loader) unique(s *source) error {
 	return nil
 }
 
-func place1(s *source) string { return s.rule.Path + ":" + formatInt(int64(s.rule.Line)) }
+func whereabouts(s *source) string { return s.rule.Path + ":" + formatInt(int64(s.rule.Line)) }
 
 func (l *loader) fail(s *source, err error) {
 	f := asFault(err, s.rule.Line)

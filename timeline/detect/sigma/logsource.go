@@ -7,7 +7,7 @@ import (
 	"amber/timeline/detect"
 )
 
-// Logsource is the section of a rule that says of which logs it speaks.
+// logsource is the section of a rule that says of which logs it speaks.
 type logsource struct {
 	category, product, service string
 	line                       int
