@@ -143,7 +143,7 @@ type Graph struct {
 	byPid    []int32             // procs by host, pid and start
 	started  map[int32]startedBy // procs that requests started
 	podOf    map[int32]Ref       // by the container's interned name
-	incoming []int32 // Links by To
+	incoming []int32             // Links by To
 	index    sync.Once
 }
 

@@ -156,7 +156,7 @@ func (f *finder) weigh(q *request, i int32) {
 	if distance < 0 {
 		distance = -distance
 	}
-	if q.best != none && score == q.score {
+	if q.best != none && score == q.score && f.b.procs.all[i].pid != f.b.procs.all[q.best].pid {
 		q.others = true
 	}
 	if q.best == none || score > q.score {
@@ -278,11 +278,14 @@ func (b *builder) attached(f *finder, q *request) {
 func (b *builder) forwarded(f *finder, q *request) {
 	wanted := strings.FieldsFunc(q.ports, func(r rune) bool { return r < '0' || r > '9' })
 	for _, p := range b.ports {
-		proc := &b.procs.all[p.proc]
-		if !slices.Contains(wanted, strconv.FormatInt(p.port, 10)) || !slices.Contains(f.podsOf[q.pod], cmp.Or(p.container, proc.container)) {
+		if !slices.Contains(wanted, strconv.FormatInt(p.port, 10)) {
 			continue
 		}
-		if l := b.linkRow(Forwarded, q.self, b.processEntity(p.proc), Likely, "it listens on port "+strconv.FormatInt(p.port, 10)+" in the pod", q.time, q.row); l != nil {
+		i := b.procs.alive(b.g.byPid, p.host, p.pid, p.time.Micros, none)
+		if i == none || !slices.Contains(f.podsOf[q.pod], cmp.Or(p.container, b.procs.all[i].container)) {
+			continue
+		}
+		if l := b.linkRow(Forwarded, q.self, b.processEntity(i), Likely, "it listens on port "+strconv.FormatInt(p.port, 10)+" in the pod", q.time, q.row); l != nil {
 			l.show(p.row)
 		}
 	}

@@ -36,24 +36,37 @@ func (b *builder) placement(r *row) {
 
 // listener is a process that a socket of its waits in.
 type listener struct {
-	container, proc int32 // interned; in the table
-	port            int64
-	row             timeline.RowID
-	time            timeline.Time
+	container, host, pid int32 // the first two are interned
+	port                 int64
+	row                  timeline.RowID
+	time                 timeline.Time
+}
+
+// listens notes what waits for connections.
+func (b *builder) listens(r *row, action string, pid int32) {
+	switch action {
+	case "socket-listening", "listen-for-connections", "bound-socket":
+	default:
+		return
+	}
+	port, _ := r.number(timeline.DestinationPort)
+	if port == 0 {
+		return
+	}
+	if len(b.ports) >= maxRequests {
+		b.lost["listening sockets"]++
+		return
+	}
+	n := &b.g.names
+	b.ports = append(b.ports, listener{n.id(containerName(r.field(timeline.ContainerID))), n.id(r.field(timeline.HostName)), pid, port, r.ID, r.Time})
 }
 
 // connection joins an address to the container or the node that it is of, and
 // to those that it was reached from.
-func (b *builder) connection(r *row, proc int32, action string) {
+func (b *builder) connection(r *row, action string) {
 	switch action {
 	case "connected-to", "sent-to", "connection-seen", "flow-started", "flow-seen":
 		b.reached(r)
-	case "socket-listening", "listen-for-connections", "bound-socket":
-		port, _ := r.number(timeline.DestinationPort)
-		container := b.g.names.id(containerName(r.field(timeline.ContainerID)))
-		if port != 0 && proc != none && len(b.ports) < maxRequests {
-			b.ports = append(b.ports, listener{container, proc, port, r.ID, r.Time})
-		}
 	}
 }
 

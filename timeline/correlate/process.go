@@ -115,8 +115,10 @@ func (t *procTable) seeLive(key pidKey, s *sight) int32 {
 	if ok {
 		old := &t.all[i]
 		switch {
-		case old.end != noTime, s.ppid != 0 && old.ppid != 0 && s.ppid != old.ppid && (s.ppid != 1 || s.executed):
-			ok = false // the pid is another process's now; an orphan would not execute anything
+		case old.end != noTime, t.otherParent(old, s):
+			ok = false // the pid is another process's now
+		case s.executed && !old.known && s.at-old.start <= together && t.sameProgram(old, &s.proc):
+			old.known = true // its first events came before, in the same moment
 		case s.executed && s.at-old.last > idle:
 			ok = false
 		case s.executed:
@@ -138,6 +140,32 @@ func (t *procTable) seeLive(key pidKey, s *sight) int32 {
 		delete(t.live, key)
 	}
 	return i
+}
+
+// together is how far apart events of one moment may be, in a source that counts
+// milliseconds.
+const together = int64(10_000)
+
+// otherParent tells that a pid has come to another process, since its parent is
+// another one: neither init, which takes in orphans, nor an ancestor that does.
+// An orphan of init's would not go on to execute anything.
+func (t *procTable) otherParent(old *proc, s *sight) bool {
+	if s.ppid == 0 || old.ppid == 0 || s.ppid == old.ppid {
+		return false
+	}
+	if s.ppid == 1 {
+		return s.executed
+	}
+	for n, up := 0, old.ppid; n < 8; n++ {
+		i, ok := t.live[pidKey{old.host, up}]
+		if !ok {
+			return true
+		}
+		if up = t.all[i].ppid; up == s.ppid {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *procTable) add(s *sight) int32 {
@@ -195,10 +223,14 @@ func (b *builder) host(r *row) {
 	dataset, action := r.field(timeline.EventDataset), r.field(timeline.EventAction)
 	b.placement(r)
 	i := none
-	if pid, ok := r.number(timeline.ProcessPID); ok && pid > 0 && pid <= math.MaxInt32 {
+	pid, ok := r.number(timeline.ProcessPID)
+	if ok = ok && pid > 0 && pid <= math.MaxInt32; ok && (dataset == "amber.process" || !strings.HasPrefix(dataset, bundle)) {
 		i = b.process(r, dataset, action, int32(pid))
 	}
-	b.connection(r, i, action)
+	b.connection(r, action)
+	if ok {
+		b.listens(r, action, int32(pid))
+	}
 	b.file(r, i, action)
 }
 
@@ -244,6 +276,7 @@ func (b *builder) settleProcesses() {
 		b.lost["processes"] += t.lost
 	}
 	t.adoptHost()
+	t.shareContainers()
 	same := t.mergeSources()
 	b.renumber(same)
 	t.parents()
@@ -292,6 +325,24 @@ const lookBack = 256
 // closeStart is how far apart two sources may put the start of one process.
 const closeStart = int64(2e6)
 
+// shareContainers gives what is told of a pid since a bundle's process started
+// under it the container that the bundle found that process in.
+func (t *procTable) shareContainers() {
+	var last *proc
+	for _, i := range t.byPid() {
+		p := &t.all[i]
+		if last != nil && (p.host != last.host || p.pid != last.pid) {
+			last = nil
+		}
+		switch {
+		case p.src == fromBundle && p.entity != 0:
+			last = p
+		case last != nil && p.container == 0 && p.src != fromBundle:
+			p.container = last.container
+		}
+	}
+}
+
 // mergeSources gives for each process the one that it is the same as.
 func (t *procTable) mergeSources() []int32 {
 	order := t.byPid()
@@ -324,6 +375,9 @@ func (t *procTable) mergeSources() []int32 {
 // absorb makes one of two; the bundle's start is that of the fork, the others'
 // that of the execution.
 func (p *proc) absorb(o *proc) {
+	if p.src == fromBundle {
+		p.start = o.start
+	}
 	p.last = max(p.last, o.last)
 	if p.end == noTime {
 		p.end = o.end
@@ -370,11 +424,6 @@ func (b *builder) renumber(same []int32) {
 	}
 	for id, i := range t.byEntity {
 		t.byEntity[id] = root(i)
-	}
-	for i := range b.ports {
-		if b.ports[i].proc != none {
-			b.ports[i].proc = root(b.ports[i].proc)
-		}
 	}
 	written := make(map[writeKey]write, len(b.written))
 	for k, w := range b.written {

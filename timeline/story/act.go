@@ -32,6 +32,8 @@ type verb struct{ base, past string }
 type view struct {
 	timeline.Row
 	mentions []correlate.Mention
+	origin   correlate.Origin // of the process, where one is known
+	asker    correlate.Ref    // who asked for what started it
 }
 
 func (v *view) text(name string) string {
@@ -86,7 +88,7 @@ func actOf(v *view) act {
 		a = hostAct(v, dataset)
 	}
 	a.own = a.tactic != ""
-	if v.text("event.outcome") == "failure" {
+	if v.text("event.outcome") == "failure" && v.text("error.code") != "EINPROGRESS" { // which a connect has that waits
 		a.failed = why(v)
 		a.level = min(a.level, detect.Medium)
 	}
@@ -94,6 +96,35 @@ func actOf(v *view) act {
 		a.verb = verbOf(v.text("event.action"))
 	}
 	return a
+}
+
+// verbs of actions.
+var verbs = [...]struct {
+	action string
+	verb
+}{
+	{"create", verb{"create", "created"}},
+	{"update", verb{"update", "updated"}},
+	{"patch", verb{"patch", "patched"}},
+	{"delete", verb{"delete", "deleted"}},
+	{"deletecollection", verb{"delete all", "deleted all"}},
+	{"list", verb{"list", "listed"}},
+	{"watch", verb{"watch", "watched"}},
+	{"connected-to", verb{"connect to", "connected to"}},
+	{"opened-file", verb{"open the file", "opened the file"}},
+	{"wrote-to-file", verb{"write to the file", "wrote to the file"}},
+	{"deleted", verb{"delete", "deleted"}},
+	{"renamed", verb{"rename", "renamed"}},
+	{"linked", verb{"link", "linked"}},
+	{"symlinked", verb{"link", "linked"}},
+	{"mounted", verb{"mount", "mounted"}},
+	{"unmounted", verb{"unmount", "unmounted"}},
+	{"bound-socket", verb{"bind a socket", "bound a socket"}},
+	{"changed-file-permissions-of", verb{"change the permissions of", "changed the permissions of"}},
+	{"changed-file-ownership-of", verb{"change the owner of", "changed the owner of"}},
+	{"changed-audit-configuration", verb{"change the audit configuration", "changed the audit configuration"}},
+	{"logged-in", verb{"log in", "logged in"}},
+	{"ran-command", verb{"run", "ran"}},
 }
 
 // why an event failed, in a few words.
@@ -124,20 +155,11 @@ func verbOf(action string) verb {
 	case "get":
 		return verb{"read", "read"}
 	}
-	for _, v := range [...]verb{
-		{"create", "created"},
-		{"update", "updated"},
-		{"patch", "patched"},
-		{"delete", "deleted"},
-		{"list", "listed"},
-		{"watch", "watched"},
-	} {
-		if action == v.base {
-			return v
+	for _, v := range verbs {
+		if action == v.action {
+			return v.verb
 		}
 	}
-	if words := strings.ReplaceAll(action, "-", " "); words != action && strings.HasSuffix(strings.Fields(words + " x")[0], "ed") {
-		return verb{words, words} // "opened-file", "connected-to"
-	}
-	return verb{"call " + action, "called " + action}
+	words := strings.ReplaceAll(action, "-", " ")
+	return verb{"do: " + words, "did: " + words}
 }

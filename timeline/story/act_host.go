@@ -9,7 +9,12 @@ import (
 
 // hostAct tells what an event of a host is.
 func hostAct(v *view, dataset string) act {
-	a := act{verb: verbOf(v.text("event.action")), where: v.role(correlate.Place, correlate.Pod, correlate.Container)}
+	a := act{verb: verbOf(v.text("event.action")), where: v.role(correlate.Place, correlate.Pod)}
+	for _, ref := range []correlate.Ref{v.origin.Pod, v.role(correlate.Place, correlate.Container), v.origin.Container} {
+		if a.where.Name == "" {
+			a.where = ref
+		}
+	}
 	if a.where.Name == "" {
 		a.where = v.role(correlate.Place, correlate.Node)
 	}

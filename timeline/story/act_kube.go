@@ -21,6 +21,9 @@ func kubeAct(v *view) act {
 	case "exec", "attach", "port-forward":
 		return a.session(v, action)
 	}
+	if resource == "" {
+		a.code, _, _ = strings.Cut(v.text("url.original"), "?")
+	}
 	if a.kube(v, resource, action) && (isServer(v) || isComponent(v) && a.level < detect.High) {
 		a.tactic = "" // components do such things all day; what is worse is told whoever does it
 	}
@@ -185,10 +188,18 @@ func isWorkload(resource string) bool {
 	return false
 }
 
-// isServer tells the API server's own requests to itself.
+// isServer tells the API server's and its controllers' own users, whom nobody
+// else can be without their keys. What rules find of them is told all the same.
 func isServer(v *view) bool {
-	from := v.role(correlate.From)
-	return v.text("user.name") == "system:apiserver" && (from.Name == "127.0.0.1" || from.Name == "::1")
+	if v.text("user.effective.name") != "" {
+		return false
+	}
+	switch user := v.text("user.name"); user {
+	case "system:apiserver", "system:kube-controller-manager", "system:kube-scheduler":
+		return true
+	default:
+		return strings.HasPrefix(user, "system:serviceaccount:kube-system:") && strings.HasSuffix(user, "-controller")
+	}
 }
 
 // isComponent tells the cluster's own controllers. An agent's name is only

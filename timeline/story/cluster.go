@@ -295,9 +295,9 @@ func apart(a, b *step) int64 {
 func spell(micros int64) string {
 	switch {
 	case micros < 2*minute:
-		return fmt.Sprintf("%d seconds", (micros+999_999)/1e6)
+		return plural((micros+999_999)/1e6, "second", "seconds")
 	default:
-		return fmt.Sprintf("%d minutes", (micros+minute-1)/minute)
+		return plural((micros+minute-1)/minute, "minute", "minutes")
 	}
 }
 

@@ -33,6 +33,9 @@ func fields() []string {
 
 // collect reads what stands out: by itself, and by the rules' findings.
 func (t *teller) collect() error {
+	if err := t.each("event.dataset:amber.custody", func(r timeline.Row) { t.own.saw(r.Time) }); err != nil {
+		return err
+	}
 	for _, q := range questions {
 		if err := t.ask(q); err != nil {
 			return err
@@ -51,17 +54,53 @@ func (t *teller) ask(text string) error {
 }
 
 func (t *teller) see(r timeline.Row, all bool) {
-	v := &view{r, correlate.Mentions(r)}
+	v := t.look(r)
 	a := actOf(v)
 	fs := t.found[r.ID]
 	if !a.own && len(fs) == 0 && !all {
 		t.book.plain++
 		return
 	}
-	if s := a.where; s.Name == "" || a.code != "" {
-		v.mentions = append(v.mentions, correlate.Mention{Ref: correlate.Ref{Kind: correlate.Request, Name: hex.EncodeToString(r.ID[:])}, Role: correlate.With})
+	if t.responding(v) {
+		t.own.count(r.Time)
+		return
 	}
 	t.book.add(v, a, fs)
+}
+
+// look adds to a row what is known of its process, and of what it asked for.
+func (t *teller) look(r timeline.Row) *view {
+	v := &view{Row: r, mentions: correlate.Mentions(r)}
+	also := func(role correlate.Role, ref correlate.Ref) {
+		if ref.Name != "" {
+			v.mentions = append(v.mentions, correlate.Mention{Ref: ref, Role: role})
+		}
+	}
+	if request := (correlate.Ref{Kind: correlate.Request, Name: hex.EncodeToString(r.ID[:])}); t.known(request) {
+		also(correlate.With, request)
+	}
+	o, ok := t.graph.Origin(r)
+	if !ok {
+		return v
+	}
+	v.origin = o
+	also(correlate.With, o.Process)
+	also(correlate.With, o.Request)
+	also(correlate.Place, o.Pod)
+	also(correlate.Place, o.Container)
+	if i, ok := t.graph.Find(o.Request); ok {
+		for _, l := range t.graph.Of(i) {
+			if l.Kind == correlate.AskedFor {
+				v.asker = t.graph.Entities[l.From].Ref
+			}
+		}
+	}
+	return v
+}
+
+func (t *teller) known(ref correlate.Ref) bool {
+	_, ok := t.graph.Find(ref)
+	return ok
 }
 
 // chunk is how many times or ids one query names.

@@ -102,7 +102,7 @@ func (a *arrow) draw(out io.Writer, x int) {
 	y := laneTop + laneHeight*a.from
 	fmt.Fprintf(out, "<g stroke=\"%s\" fill=\"%s\">", colour(a.tactic), colour(a.tactic))
 	dash := ""
-	if a.s.Sure != correlate.Certain {
+	if a.s.Sure != correlate.Certain || a.s.Tie != "" {
 		dash = " stroke-dasharray=\"4 3\""
 	}
 	fmt.Fprintf(out, "<circle cx=\"%d\" cy=\"%d\" r=\"4\"/>", x, y)

@@ -91,22 +91,22 @@ func (s *step) adopt(a *act, fs []*found) {
 	}
 }
 
-// tacticFor is what an act is for: as it stands out by itself, where a rule does
-// not say otherwise.
+// tacticFor is what an act is for: as it stands out by itself, which is about
+// this very act, else by the worst of the rules.
 func tacticFor(a *act, fs []*found) string {
+	if a.own {
+		return a.tactic
+	}
 	var first string
 	for _, f := range fs {
 		for _, x := range f.tactics {
 			x = tacticOf(x)
-			if x == a.tactic {
-				return x
-			}
 			if first == "" && orderOf(x) < len(tactics) {
 				first = x
 			}
 		}
 	}
-	return cmp.Or(first, a.tactic)
+	return first
 }
 
 // tactics of ATT&CK in its order.

@@ -76,8 +76,8 @@ func htmlSection(out io.Writer, st *Story, sec *Section) {
 			fmt.Fprintf(out, "<li>%s</li>\n", d)
 		}
 		class := s.Level.String()
-		if s.Sure != correlate.Certain {
-			class += " " + s.Sure.String()
+		if s.Sure != correlate.Certain || s.Tie != "" {
+			class += " " + min(s.Sure, correlate.Likely).String()
 		}
 		fmt.Fprintf(out, "<li class=\"%s\"><time>%s</time>%s<br><span class=\"proof\">%s</span></li>\n",
 			class, when(s), sentenceText(s, htmlRun), strings.Join(proof(s, hyper), " · "))

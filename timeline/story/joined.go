@@ -22,14 +22,20 @@ const maxJoints = 200
 func (t *teller) joined(g *group) (out []joint) {
 	seen := map[*correlate.Link]bool{}
 	for _, at := range t.entitiesOf(g) {
+		var runs []*correlate.Link
 		for _, l := range t.graph.Of(at) {
 			if seen[l] || len(out) >= maxJoints {
 				continue
 			}
 			seen[l] = true
-			if j, ok := t.joint(l); ok {
+			if l.Kind == correlate.RunAs && l.From == at {
+				runs = append(runs, l)
+			} else if j, ok := t.joint(l); ok {
 				out = append(out, j)
 			}
+		}
+		if len(runs) > 0 {
+			out = append(out, t.written(at, runs))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b joint) int { return compareTimes(a.First, b.First) })
@@ -75,7 +81,7 @@ func (t *teller) joint(l *correlate.Link) (joint, bool) {
 		t.started(&p, from, to)
 	case correlate.AttachedTo, correlate.Forwarded:
 		j.tactic = "execution"
-		p.say("The request (")
+		p.say("the request (")
 		p.code(from.Label)
 		p.say(") reached the process ")
 		p.code(to.Label)
@@ -95,9 +101,6 @@ func (t *teller) joint(l *correlate.Link) (joint, bool) {
 		p.say(" was used from ")
 		p.name(to.Ref)
 		p.say(". Possibly it is in other hands, because " + l.Odd)
-	case correlate.RunAs:
-		j.tactic = "execution"
-		t.written(&p, l, from, to)
 	case correlate.Reached:
 		if !correlate.IsPublic(to.Name) {
 			return j, false
@@ -120,7 +123,7 @@ func (t *teller) joint(l *correlate.Link) (joint, bool) {
 
 // started tells the tree that a request started.
 func (t *teller) started(p *prose, request, process *correlate.Entity) {
-	p.say("The request to ")
+	p.say("the request to ")
 	p.code(request.Label)
 	p.say(" started ")
 	p.name(process.Ref)
@@ -144,15 +147,7 @@ func (t *teller) started(p *prose, request, process *correlate.Entity) {
 	}
 	walk(tree)
 	p.say(", which went on to run " + plural(int64(n), "program: ", "programs: "))
-	for i, text := range programs[:min(len(programs), shown)] {
-		if i > 0 {
-			p.say(", ")
-		}
-		p.code(text)
-	}
-	if more := len(programs) - shown; more > 0 {
-		p.say(fmt.Sprintf(" and %d more", more))
-	}
+	p.commands(programs)
 }
 
 func (t *teller) session(p *prose, e *correlate.Entity) {
@@ -162,26 +157,69 @@ func (t *teller) session(p *prose, e *correlate.Entity) {
 	}
 }
 
-// written tells how a file came that was run.
-func (t *teller) written(p *prose, l *correlate.Link, file, process *correlate.Entity) {
-	_, path, _ := strings.Cut(file.Name, ":")
-	p.say("The file ")
+// written tells how a file came that was run, and what it was run as.
+func (t *teller) written(file int, runs []*correlate.Link) joint {
+	e := &t.graph.Entities[file]
+	_, path, _ := strings.Cut(e.Name, ":")
+	var p prose
+	p.say("the file ")
 	p.code(path)
-	writer := correlate.Entity{}
-	for _, w := range t.graph.Of(l.From) {
-		if w.Kind == correlate.Wrote && w.To == l.From {
-			writer = t.graph.Entities[w.From]
-			break
-		}
-	}
-	if writer.Name != "" {
+	if writer := t.writerOf(file); writer != "" {
 		p.say(", written by ")
-		p.code(writer.Label)
+		p.code(writer)
+		p.say(",")
 	} else {
 		p.say(", which the image does not have,")
 	}
-	p.say(" was run as ")
-	p.code(process.Label)
-	p.say(" ")
-	p.name(process.Ref)
+	p.say(" was run")
+	if len(runs) > 1 {
+		p.say(fmt.Sprintf(" %d times", len(runs)))
+	}
+	slices.SortFunc(runs, func(a, b *correlate.Link) int { return compareTimes(a.Last, b.Last) })
+	j := joint{tactic: "execution"}
+	l := runs[0]
+	j.Sure, j.Because, j.First, j.Last = l.Sure, l.Why, l.First, l.Last
+	var commands []string
+	for _, l := range runs {
+		if l.Sure > j.Sure {
+			j.Sure, j.Because = l.Sure, l.Why
+		}
+		j.Count += l.Count
+		j.Last = l.Last
+		for _, id := range l.Rows() {
+			if len(j.Rows) < maxRowsTold && !slices.Contains(j.Rows, id) {
+				j.Rows = append(j.Rows, id)
+			}
+		}
+		if c := t.graph.Entities[l.To].Label; !slices.Contains(commands, c) {
+			commands = append(commands, c)
+		}
+	}
+	p.say(" as ")
+	p.commands(commands)
+	j.Text, j.actor, j.target = p, e.Ref, t.graph.Entities[l.To].Ref
+	return j
+}
+
+// writerOf is the command of a process that wrote a file.
+func (t *teller) writerOf(file int) string {
+	for _, w := range t.graph.Of(file) {
+		if w.Kind == correlate.Wrote && w.To == file {
+			return t.graph.Entities[w.From].Label
+		}
+	}
+	return ""
+}
+
+// commands names a few, and counts the rest.
+func (p *prose) commands(list []string) {
+	for i, text := range list[:min(len(list), shown)] {
+		if i > 0 {
+			p.say(", ")
+		}
+		p.code(text)
+	}
+	if more := len(list) - shown; more > 0 {
+		p.say(fmt.Sprintf(" and %d more", more))
+	}
 }

@@ -80,6 +80,7 @@ func (s *Sentence) MarshalJSON() ([]byte, error) {
 		Text       string       `json:"text"`
 		Sure       string       `json:"sure"`
 		Because    string       `json:"because,omitempty"`
+		Tie        string       `json:"possibly_part_because,omitempty"`
 		Level      string       `json:"level"`
 		Techniques []string     `json:"techniques,omitempty"`
 		Rules      []string     `json:"rules,omitempty"`
@@ -92,7 +93,7 @@ func (s *Sentence) MarshalJSON() ([]byte, error) {
 		Entities   []entityJSON `json:"entities"`
 		Commands   []string     `json:"commands,omitempty"`
 	}{
-		Text: s.Plain(), Sure: s.Sure.String(), Because: s.Because, Level: s.Level.String(), Techniques: s.Techniques, Rules: s.Rules, Findings: s.Findings,
+		Text: s.Plain(), Sure: s.Sure.String(), Because: s.Because, Tie: s.Tie, Level: s.Level.String(), Techniques: s.Techniques, Rules: s.Rules, Findings: s.Findings,
 		First: store.FormatTime(s.First), Last: store.FormatTime(s.Last), Events: s.Count, Rows: []string{}, Raw: s.Raw, Entities: []entityJSON{},
 	}
 	for _, id := range s.Rows {

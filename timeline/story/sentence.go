@@ -57,18 +57,7 @@ const shown = 5
 // sentence puts a step into words.
 func (s *step) sentence() Sentence {
 	var p prose
-	s.subject(&p)
-	p.say(" ")
-	if s.failed != "" {
-		p.say("tried to " + s.verb.base)
-	} else {
-		p.say(s.verb.past)
-	}
-	s.what(&p)
-	if s.code != "" {
-		p.say(" ")
-		p.code(s.code)
-	}
+	s.did(&p)
 	if s.where.Name != "" {
 		p.say(cmp.Or(map[correlate.Kind]string{correlate.Node: " on "}[s.where.Kind], " in "))
 		p.name(s.where)
@@ -77,27 +66,54 @@ func (s *step) sentence() Sentence {
 		p.say(" (" + d + ")")
 	}
 	s.origin(&p)
+	if s.asker.Name != "" {
+		p.say(map[correlate.Sure]string{correlate.Possible: ", possibly", correlate.Likely: ", likely", correlate.Certain: ","}[s.asked] + " by an exec of ")
+		p.name(s.asker)
+	}
 	if n := s.count; n > 1 && (int64(len(s.objects)) < n || s.many || len(s.answer) > 0) {
 		p.say(fmt.Sprintf(", %d times", n))
 	}
 	if s.failed != "" {
 		p.say(": " + s.failed)
 	}
-	out := Sentence{
+	return Sentence{
 		Text: p, Sure: correlate.Certain, Level: s.level, Techniques: s.techniques, Rules: s.rules, Findings: s.findings,
-		First: s.first, Last: s.last, Count: s.count, Rows: s.rows, actor: s.effective(), target: s.aim(),
+		Tie: s.weak, First: s.first, Last: s.last, Count: s.count, Rows: s.rows, actor: s.effective(), target: s.aim(),
 	}
-	if s.weak != "" {
-		out.Sure, out.Because = correlate.Possible, s.weak
+}
+
+// did is who did what; of what a process did nobody is named.
+func (s *step) did(p *prose) {
+	if program := s.actor.Name == "" || s.actor.Kind == correlate.HostUser; program && s.code != "" && s.verb.past == "ran" {
+		p.code(s.code)
+		p.say(map[bool]string{true: " was to be run", false: " was run"}[s.failed != ""])
+		if s.actor.Name != "" {
+			p.say(" as ")
+			p.name(s.actor)
+		}
+		return
 	}
-	return out
+	s.subject(p)
+	p.say(" ")
+	if s.failed != "" {
+		p.say("tried to " + s.verb.base)
+	} else {
+		p.say(s.verb.past)
+	}
+	s.what(p)
+	if s.code != "" {
+		p.say(" ")
+		p.code(s.code)
+	}
 }
 
 func (s *step) effective() correlate.Ref {
-	if s.as.Name != "" {
-		return s.as
+	for _, ref := range []correlate.Ref{s.as, s.actor} {
+		if ref.Name != "" {
+			return ref
+		}
 	}
-	return s.actor
+	return s.asker
 }
 
 // aim is what a diagram's arrow leads to.
@@ -116,7 +132,7 @@ func (s *step) aim() correlate.Ref {
 func (s *step) subject(p *prose) {
 	switch {
 	case s.actor.Name == "":
-		p.say("Somebody")
+		p.say("a process")
 	default:
 		p.name(s.actor)
 	}

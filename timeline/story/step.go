@@ -37,6 +37,8 @@ type step struct {
 	details     map[string]bool
 	refs        []correlate.Ref
 	weak        string // why it is only possibly part of the story
+	asker       correlate.Ref
+	asked       correlate.Sure // that it was of the asker's doing
 	group       int
 	many        bool // more objects than are told apart
 }
@@ -81,7 +83,7 @@ func (b *book) step(v *view, a *act, actor, as correlate.Ref) *step {
 		detail = a.detail
 	}
 	key := strings.Join([]string{
-		a.tactic, actor.String(), as.String(), a.verb.past, a.noun, a.failed, a.where.String(), a.code, detail, string(a.kind),
+		a.tactic, actor.String(), as.String(), v.asker.String(), a.verb.past, a.noun, a.failed, a.where.String(), a.code, detail, string(a.kind),
 	}, "\x00")
 	s := b.open[key]
 	if s != nil && abs(v.Time.Micros-s.last.Micros) <= pause {
@@ -92,7 +94,7 @@ func (b *book) step(v *view, a *act, actor, as correlate.Ref) *step {
 	}
 	s = &step{
 		act: *a, actor: actor, as: as, first: v.Time, last: v.Time, level: a.level,
-		objects: map[string]int64{}, in: map[string]bool{}, from: map[correlate.Ref]int64{}, details: map[string]bool{},
+		asker: v.asker, asked: v.origin.Sure, objects: map[string]int64{}, in: map[string]bool{}, from: map[correlate.Ref]int64{}, details: map[string]bool{},
 	}
 	b.open[key] = s
 	b.steps = append(b.steps, s)

@@ -42,8 +42,9 @@ type Section struct {
 // Sentence says one thing.
 type Sentence struct {
 	Text        []Run
-	Sure        correlate.Sure
-	Because     string // of what is not certain; of a link by what it is known
+	Sure        correlate.Sure // that it happened
+	Because     string         // of what joins several records: by what it is known
+	Tie         string         // why it is only possibly part of the story
 	Level       detect.Level
 	Techniques  []string
 	Rules       []string // titles of the rules that found it
@@ -138,4 +139,5 @@ type teller struct {
 	findings int
 	quiet    int64 // suppressed findings
 	past     int64 // findings beyond the bound
+	own      response
 }

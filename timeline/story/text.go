@@ -98,33 +98,32 @@ func textSentence(out io.Writer, s *Sentence) {
 	wrap(out, "      ", strings.Join(proof(s, safe), " · "))
 }
 
-// sentenceText is a sentence with how sure it is; each part is written by show,
-// which makes it safe.
+// sentenceText is a sentence with how sure it is, and why; each part is written
+// by show, which makes it safe.
 func sentenceText(s *Sentence, show func(Run) string) string {
 	var b strings.Builder
+	b.WriteString(map[correlate.Sure]string{correlate.Likely: "Likely, ", correlate.Possible: "Possibly, "}[s.Sure])
 	for i, r := range s.Text {
-		if i == 0 && s.Sure == correlate.Certain {
-			r.Text = capital(r)
+		if i == 0 && s.Sure == correlate.Certain && r.Kind == "" && !r.Code {
+			r.Text = capital(r.Text)
 		}
 		b.WriteString(show(r))
 	}
-	text := b.String()
-	if s.Sure != correlate.Certain {
-		text = map[correlate.Sure]string{correlate.Likely: "Likely: ", correlate.Possible: "Possibly: "}[s.Sure] + text
-	}
-	text += "."
 	if s.Sure != correlate.Certain && s.Because != "" {
-		text += " " + map[correlate.Sure]string{correlate.Likely: "Likely", correlate.Possible: "Possibly"}[s.Sure] + ", because " + show(Run{Text: s.Because}) + "."
+		b.WriteString(", because " + show(Run{Text: s.Because}))
 	}
-	return text
+	b.WriteString(".")
+	if s.Tie != "" {
+		b.WriteString(" Possibly part of this, because " + show(Run{Text: s.Tie}) + ".")
+	}
+	return b.String()
 }
 
-// capital begins a sentence; names stay as they are.
-func capital(r Run) string {
-	if r.Kind != "" || r.Code || r.Text == "" || r.Text[0] < 'a' || r.Text[0] > 'z' {
-		return r.Text
+func capital(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
 	}
-	return strings.ToUpper(r.Text[:1]) + r.Text[1:]
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // proof is what a sentence rests on: level, techniques, rules, rows, raw files.

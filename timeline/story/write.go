@@ -61,7 +61,9 @@ func (t *teller) frame(st *Story, g *group) {
 			actors.add(ref, s, s.count)
 		}
 		for ref, n := range s.from {
-			actors.add(ref, s, n)
+			if i, ok := t.graph.Find(ref); !ok || !t.shared(i) {
+				actors.add(ref, s, n)
+			}
 		}
 		if s.where.Kind != correlate.Node {
 			targets.add(s.where, s, s.count)
@@ -148,6 +150,9 @@ func (t *teller) apart(st *Story, chosen *group, groups []*group) {
 	}
 	if t.book.plain > 0 {
 		st.Apart = append(st.Apart, Apart{What: "changes and programs that do not stand out", Events: t.book.plain})
+	}
+	if t.own.events > 0 {
+		st.Apart = append(st.Apart, Apart{What: "requests of a client that calls itself amber, while the custody log has a response going on", Events: t.own.events, First: t.own.first, Last: t.own.last})
 	}
 	if t.quiet > 0 {
 		st.Apart = append(st.Apart, Apart{What: "findings that are suppressed", Events: t.quiet})
