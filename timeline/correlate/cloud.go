@@ -11,6 +11,7 @@ import (
 // sessionUse is what is known of a cloud session.
 type sessionUse struct {
 	opened   string // the address that it was opened from
+	openedAt timeline.Time
 	openedBy int32  // an account of the cluster, or none
 	instance string // of a session that a machine's role has
 	name     string // that its opener chose
@@ -115,6 +116,7 @@ func (b *builder) opens(r *row, who int32) {
 	}
 	use := b.sessionOf(session)
 	use.opened = address(r.field(timeline.SourceIP))
+	use.openedAt = r.Time
 	b.link(OfRole, session, b.entity(Ref{CloudRole, role}, r), Certain, "the request names it", r)
 	for _, o := range openers {
 		if o != none && b.g.Entities[o].Kind == Account {
@@ -260,8 +262,10 @@ func (b *builder) podsByName() map[string]int32 {
 // one that it was opened from, nor its machine's.
 func (b *builder) settleSessions() {
 	pods := b.podsByName()
+	home := b.firstOpenings()
 	for session, use := range b.sessions {
 		b.settleOpening(session, use, pods)
+		b.markOpening(session, use, home)
 		switch {
 		case use.opened != "" && (use.openedBy != none || use.instance != ""):
 			b.markSession(use, use.opened, "it was opened from "+use.opened)
@@ -269,6 +273,34 @@ func (b *builder) settleSessions() {
 			first := b.g.Entities[use.first[0]].Name
 			b.markSession(use, first, "it is that of the machine "+use.instance+" and was first used from "+first)
 		}
+	}
+}
+
+// firstOpenings are the addresses from which accounts of the cluster opened
+// their first sessions.
+func (b *builder) firstOpenings() map[int32]*sessionUse {
+	first := map[int32]*sessionUse{}
+	for _, use := range b.sessions {
+		if use.openedBy == none || use.opened == "" {
+			continue
+		}
+		old := first[use.openedBy]
+		if old == nil || before(use.openedAt, old.openedAt) || use.openedAt == old.openedAt && use.opened < old.opened {
+			first[use.openedBy] = use
+		}
+	}
+	return first
+}
+
+// markOpening marks a session that an account opened from another address than
+// its first.
+func (b *builder) markOpening(session int32, use *sessionUse, first map[int32]*sessionUse) {
+	home := first[use.openedBy]
+	if home == nil || use.opened == "" || use.opened == home.opened || b.nodeIPs[use.opened] {
+		return
+	}
+	if i, ok := b.links[linkKey{Opened, use.openedBy, session}]; ok {
+		b.g.Links[i].Odd = "it was opened from " + use.opened + ", the account's first session from " + home.opened + ", and the former is of no node that is known"
 	}
 }
 

@@ -216,16 +216,16 @@ func (b *builder) starts(q *request) {
 		bit  int64
 		text string
 	}{
-		{sameContainer, "it ran in a container of the pod"},
-		{sameName, "the container has the name that was asked for"},
-		{sameCommand, "its command is the one that was asked for"},
-		{cameIn, "nothing in the container started it"},
+		{sameContainer, "the container"},
+		{sameName, "its name"},
+		{sameCommand, "the command"},
+		{cameIn, "that nothing in the container started it"},
 	} {
 		if q.score&a.bit != 0 {
 			agree = append(agree, a.text)
 		}
 	}
-	agree = append(agree, fmt.Sprintf("it started %s s from the request", seconds(p.start-q.at)))
+	agree = []string{words(agree) + " agree", fmt.Sprintf("and it started %s s from the request", seconds(p.start-q.at))}
 	sure := Possible
 	switch {
 	case q.rival || q.others:
@@ -246,10 +246,18 @@ func (b *builder) starts(q *request) {
 	if q.score&sameCommand == 0 && q.command != "" {
 		agree = append(agree, "but its command was not recorded")
 	}
-	if l := b.linkRow(Started, q.self, b.processEntity(q.best), sure, strings.Join(agree, "; "), q.time, q.row); l != nil {
+	if l := b.linkRow(Started, q.self, b.processEntity(q.best), sure, strings.Join(agree, ", "), q.time, q.row); l != nil {
 		l.show(p.row)
 		b.g.started[q.best] = startedBy{b.g.Entities[q.self].Ref, sure}
 	}
+}
+
+// words joins reasons as prose does.
+func words(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }
 
 func seconds(micros int64) string {

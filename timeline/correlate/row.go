@@ -291,8 +291,11 @@ func isHex(s string) bool {
 }
 
 func fileName(container, host, path string) string {
-	if container != "" {
+	switch {
+	case container != "":
 		return container + ":" + path
+	case host == "":
+		return path
 	}
 	return host + ":" + path
 }

@@ -19,6 +19,7 @@ type act struct {
 	kind              correlate.Kind
 	in                string // the namespace that the object is in
 	code              string // a command
+	tool              string // its program, where commands of one are told together
 	where             correlate.Ref
 	detail            string // "privileged, host path /"
 	failed            string // why it did not succeed

@@ -29,6 +29,7 @@ func hostAct(v *view, dataset string) act {
 		if a.code == "" {
 			a.code = v.text("process.executable")
 		}
+		a.tool = toolOf(a.code)
 		a.program(v, command)
 	case v.text("event.action") == "loaded-kernel-module":
 		a.object = v.text("file.path")
@@ -87,6 +88,9 @@ func (a *act) found(v *view, dataset string) {
 	case dataset == "amber.file" && v.text("event.action") == "file-deleted" && isLog(path):
 		a.verb, a.object, a.kind = verb{"lose the file", "lost the file"}, path, correlate.File
 		a.is(sign{"defense-evasion", "T1070.002", detect.Medium})
+	case dataset == "amber.process":
+		a.verb = verb{"run", "ran"}
+		a.code = v.text("process.command_line")
 	case dataset == "amber.file":
 		a.object, a.kind = path, correlate.File
 	}
@@ -140,6 +144,12 @@ var words = []struct {
 	{"/etc/cron", sign{"persistence", "T1053.003", detect.High}},
 	{"history -c", sign{"defense-evasion", "T1070.003", detect.High}},
 	{"/var/log/", sign{"defense-evasion", "T1070.002", detect.Low}},
+}
+
+// toolOf is the program of a command, by which commands are told together.
+func toolOf(command string) string {
+	first, _, _ := strings.Cut(command, " ")
+	return first[strings.LastIndexByte(first, '/')+1:]
 }
 
 // program tells what a command is for, as far as it shows.

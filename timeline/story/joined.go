@@ -52,13 +52,13 @@ func (t *teller) entitiesOf(g *group) (list []int) {
 	}
 	for _, s := range g.steps {
 		for _, ref := range s.refs {
-			if i, ok := t.graph.Find(ref); ok && !t.shared(i) && reach(ref) > 0 && len(list) < maxRefs {
+			if i, ok := t.graph.Find(ref); ok && ref.Kind != correlate.Object && !t.shared(i) && reach(ref) > 0 && len(list) < 2*maxRefs {
 				add(i)
 			}
 		}
 	}
 	follow := []correlate.LinkKind{correlate.Started, correlate.Opened, correlate.TokenOf, correlate.BoundTo, correlate.InPod, correlate.RunsIn, correlate.Wrote, correlate.RunAs}
-	for n := 0; n < len(list) && len(list) < 2*maxRefs; n++ {
+	for n := 0; n < len(list) && len(list) < 4*maxRefs; n++ {
 		if links := t.graph.Of(list[n]); len(links) <= maxDegree {
 			for _, l := range links {
 				if slices.Contains(follow, l.Kind) && !t.shared(l.From+l.To-list[n]) {
@@ -88,10 +88,14 @@ func (t *teller) joint(l *correlate.Link) (joint, bool) {
 		p.say(" ")
 		p.name(to.Ref)
 	case correlate.Opened:
-		j.tactic, j.Techniques, j.Level = "lateral-movement", []string{"T1550.001"}, detect.Medium
+		j.tactic, j.Techniques, j.Level = "lateral-movement", []string{"T1550.001"}, detect.Low
 		p.name(from.Ref)
 		p.say(" opened ")
 		t.session(&p, to)
+		if l.Odd != "" {
+			j.Level = detect.High
+			p.say(". Possibly its token is in other hands, because " + l.Odd)
+		}
 	case correlate.UsedFrom:
 		if l.Odd == "" {
 			return j, false
@@ -123,9 +127,7 @@ func (t *teller) joint(l *correlate.Link) (joint, bool) {
 
 // started tells the tree that a request started.
 func (t *teller) started(p *prose, request, process *correlate.Entity) {
-	p.say("the request to ")
-	p.code(request.Label)
-	p.say(" started ")
+	p.say("the exec of " + clock(request.First) + " started ")
 	p.name(process.Ref)
 	tree, ok := t.graph.ProcessTree(process.Ref, 1000)
 	if !ok || len(tree.Children) == 0 {
@@ -146,8 +148,9 @@ func (t *teller) started(p *prose, request, process *correlate.Entity) {
 		}
 	}
 	walk(tree)
-	p.say(", which went on to run " + plural(int64(n), "program: ", "programs: "))
+	p.say(" (it went on to run " + plural(int64(n), "program: ", "programs: "))
 	p.commands(programs)
+	p.say(")")
 }
 
 func (t *teller) session(p *prose, e *correlate.Entity) {

@@ -70,7 +70,7 @@ func (s *step) sentence() Sentence {
 		p.say(map[correlate.Sure]string{correlate.Possible: ", possibly", correlate.Likely: ", likely", correlate.Certain: ","}[s.asked] + " by an exec of ")
 		p.name(s.asker)
 	}
-	if n := s.count; n > 1 && (int64(len(s.objects)) < n || s.many || len(s.answer) > 0) {
+	if n := s.count; n > 1 && n != int64(len(s.commands)) && (int64(len(s.objects)) < n || s.many || len(s.answer) > 0) {
 		p.say(fmt.Sprintf(", %d times", n))
 	}
 	if s.failed != "" {
@@ -85,8 +85,15 @@ func (s *step) sentence() Sentence {
 // did is who did what; of what a process did nobody is named.
 func (s *step) did(p *prose) {
 	if program := s.actor.Name == "" || s.actor.Kind == correlate.HostUser; program && s.code != "" && s.verb.past == "ran" {
-		p.code(s.code)
-		p.say(map[bool]string{true: " was to be run", false: " was run"}[s.failed != ""])
+		if len(s.commands) > 1 {
+			p.say(fmt.Sprintf("%d commands of ", len(s.commands)))
+			p.code(s.tool)
+			p.say(map[bool]string{true: " were to be run: ", false: " were run: "}[s.failed != ""])
+			p.commands(s.commands)
+		} else {
+			p.code(s.code)
+			p.say(map[bool]string{true: " was to be run", false: " was run"}[s.failed != ""])
+		}
 		if s.actor.Name != "" {
 			p.say(" as ")
 			p.name(s.actor)

@@ -36,7 +36,8 @@ type step struct {
 	from        map[correlate.Ref]int64
 	details     map[string]bool
 	refs        []correlate.Ref
-	weak        string // why it is only possibly part of the story
+	weak        string   // why it is only possibly part of the story
+	commands    []string // of one tool
 	asker       correlate.Ref
 	asked       correlate.Sure // that it was of the asker's doing
 	group       int
@@ -78,12 +79,15 @@ func (b *book) add(v *view, a act, fs []*found) {
 
 // step finds the step that an act goes on with, or begins one.
 func (b *book) step(v *view, a *act, actor, as correlate.Ref) *step {
-	detail := ""
+	detail, code := "", a.code
 	if a.level >= detect.High {
 		detail = a.detail
 	}
+	if a.tool != "" {
+		code = a.tool
+	}
 	key := strings.Join([]string{
-		a.tactic, actor.String(), as.String(), v.asker.String(), a.verb.past, a.noun, a.failed, a.where.String(), a.code, detail, string(a.kind),
+		a.tactic, actor.String(), as.String(), v.asker.String(), a.verb.past, a.noun, a.failed, a.where.String(), code, detail, string(a.kind), outside(v),
 	}, "\x00")
 	s := b.open[key]
 	if s != nil && abs(v.Time.Micros-s.last.Micros) <= pause {
@@ -101,6 +105,14 @@ func (b *book) step(v *view, a *act, actor, as correlate.Ref) *step {
 	return s
 }
 
+// outside keeps what came from the Internet apart from what did not.
+func outside(v *view) string {
+	if from := v.role(correlate.From); correlate.IsPublic(from.Name) {
+		return "outside"
+	}
+	return ""
+}
+
 func abs(n int64) int64 { return max(n, -n) }
 
 // note adds an event to a step.
@@ -114,6 +126,9 @@ func (s *step) note(v *view, a *act) {
 	}
 	if len(s.rows) < maxRowsTold {
 		s.rows = append(s.rows, v.ID)
+	}
+	if a.tool != "" && len(s.commands) < maxObjects && !slices.Contains(s.commands, a.code) {
+		s.commands = append(s.commands, a.code)
 	}
 	s.noteObject(a.object)
 	for _, name := range a.answer {

@@ -28,7 +28,7 @@ func (t *teller) write(st *Story, chosen *group, groups []*group) {
 		tacticOf[len(all)] = s.tactic
 		all = append(all, s.sentence())
 	}
-	for _, j := range t.joined(chosen) {
+	for _, j := range append(t.joined(chosen), t.logged(chosen)...) {
 		tacticOf[len(all)] = j.tactic
 		all = append(all, j.Sentence)
 	}
@@ -77,7 +77,7 @@ func (t *teller) frame(st *Story, g *group) {
 	st.Actors, st.Targets = parties(actors), parties(targets)
 	var names []string
 	for _, p := range st.Actors {
-		if p.Kind != correlate.Address && len(names) < 3 {
+		if p.Kind != correlate.Address && !strings.HasPrefix(p.Name, "kube-system/") && !strings.HasPrefix(p.Name, "system:") && len(names) < 3 {
 			names = append(names, p.Name)
 		}
 	}
