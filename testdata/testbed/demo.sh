@@ -77,3 +77,15 @@ stands
 
 say "Who did what?"
 show amber evidence custody
+
+say "And an intrusion that goes further: a web pod, its cluster, its node, its cloud account. It was" \
+	"recorded on the testbed (testdata/incidents/webpod tells how; the cloud's part is synthetic)." \
+	"One timeline of the API server's log, the kernel's audit log, CloudTrail and the responders' evidence:"
+cp -r testdata/incidents/webpod/case demo/incident
+show amber timeline build --case demo/incident testdata/incidents/webpod/logs demo/incident/evidence/* demo/incident/custody.jsonl
+
+say "What do the rules find? Here, what leads from a container to its host."
+show amber detect --case demo/incident --technique T1611
+
+say "And what is the story? Each sentence names the rows that it rests on."
+show amber timeline story --case demo/incident

@@ -19,10 +19,10 @@ func (a *attack) cloudTrail() []any {
 	stolen := a.diary.step("exfiltration").To
 	node, outside := a.web.Addr4.String(), a.intruder.Addr4.String()
 	c := cloud{session: "ASIASYNTHETICSHOP001", name: "botocore-session-1795300000"}
-	shop := c.assume(stolen.Add(-80*time.Second), node, "Boto3/1.40.0 md/Botocore#1.40.0 os/linux")
+	shop := c.assume(stolen.Add(-30*time.Second), node, "Boto3/1.40.0 md/Botocore#1.40.0 os/linux")
 	list := []any{shop}
 	for i, key := range []string{"prices.json", "banner.json"} {
-		list = append(list, c.s3(stolen.Add(time.Duration(i-78)*time.Second), node, "Boto3/1.40.0", "GetObject", "shop-assets-example", key))
+		list = append(list, c.s3(stolen.Add(time.Duration(i-28)*time.Second), node, "Boto3/1.40.0", "GetObject", "shop-assets-example", key))
 	}
 	c.session, c.name = "ASIASYNTHETICSTOLEN1", "AWSCLI-Session"
 	agent := "aws-cli/2.31.0 md/awscrt#0.27.6 ua/2.1 os/linux"

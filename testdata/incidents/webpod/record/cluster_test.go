@@ -197,7 +197,7 @@ func startCluster(t *testing.T, dir string) (*testbed.Kubernetes, testbed.Pod) {
 	k.Apply(t, strings.TrimSpace(manifests))
 	authorise(t, k)
 	arm(t)
-	toMinute()
+	began = toMinute()
 	k.Apply(t, strings.TrimSpace(rollout))
 	return k, k.WaitRollout(t, "shop", "web")[0]
 }
@@ -213,5 +213,12 @@ func beNode(t *testing.T, name string) {
 	}
 }
 
+// began is when the record begins.
+var began time.Time
+
 // toMinute waits for the next whole minute, so that the record begins with one.
-func toMinute() { time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))) }
+func toMinute() time.Time {
+	next := time.Now().UTC().Truncate(time.Minute).Add(time.Minute)
+	time.Sleep(time.Until(next))
+	return next
+}

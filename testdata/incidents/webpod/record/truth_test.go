@@ -22,7 +22,7 @@ type diary struct {
 
 func newDiary(web testbed.Pod, k *testbed.Kubernetes) *diary {
 	t := &diary{windows: map[string]truth.Step{}}
-	t.Facts = map[string]string{}
+	t.Facts, t.From = map[string]string{}, began
 	t.fact("node", k.NodeName)
 	t.fact("server", k.Server)
 	t.fact("web_pod", web.Name)
@@ -48,15 +48,11 @@ func (t *diary) at(id string, from, to time.Time) {
 // minutes are the whole minutes that the steps lie in.
 func (t *diary) minutes() (from, to time.Time) {
 	for _, s := range t.windows {
-		if from.IsZero() || s.From.Before(from) {
-			from = s.From
-		}
 		if s.To.After(to) {
 			to = s.To
 		}
 	}
-	// The rollout of the shop is before the first step, by less than a minute.
-	return from.Add(-time.Minute).Truncate(time.Minute), to.Truncate(time.Minute).Add(time.Minute)
+	return t.From, to.Truncate(time.Minute).Add(time.Minute)
 }
 
 // finish puts the windows into the steps as they are written in the plan.
