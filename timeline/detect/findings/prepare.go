@@ -51,7 +51,7 @@ func (d *Detector) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	next.replace()
+	next.replace(*set)
 	d.nextName, err = next.write(d.dir, d.files.Generation()+1)
 	d.next = next
 	return err
@@ -173,16 +173,13 @@ func (d *Detector) concerned(set *setState, fresh *part) bool {
 
 // replace drops what other versions of a set's rules found, where this one has
 // looked at all of it.
-func (s *state) replace() {
+func (s *state) replace(by setState) {
 	s.Sets = slices.DeleteFunc(s.Sets, func(old setState) bool {
-		return slices.ContainsFunc(s.Sets, func(by setState) bool {
-			return by.Name == old.Name && by.Digest != old.Digest && by.coversAll(&old)
-		})
+		return by.Name == old.Name && by.Digest != old.Digest && by.coversAll(&old)
 	})
 }
 
-// coversAll tells whether this set has looked at all that the other has; of two
-// that have looked at the same, at the later one.
+// coversAll tells whether this set has looked at all that the other has.
 func (s *setState) coversAll(of *setState) bool {
 	for _, c := range of.Covers {
 		for n := c.From; n < c.To; n++ {
