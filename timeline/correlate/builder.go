@@ -162,6 +162,15 @@ func (l *Link) show(id timeline.RowID) {
 	}
 }
 
+// also adds a row that shows the link together with the last one.
+func (l *Link) also(id timeline.RowID) {
+	if l == nil || slices.Contains(l.rows[:l.kept], id) {
+		return
+	}
+	l.Count++
+	l.show(id)
+}
+
 // done puts everything in order.
 func (b *builder) done() *Graph {
 	g := b.g

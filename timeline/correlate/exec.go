@@ -247,7 +247,7 @@ func (b *builder) starts(q *request) {
 		agree = append(agree, "but its command was not recorded")
 	}
 	if l := b.linkRow(Started, q.self, b.processEntity(q.best), sure, strings.Join(agree, ", "), q.time, q.row); l != nil {
-		l.show(p.row)
+		l.also(p.row)
 		b.g.started[q.best] = startedBy{b.g.Entities[q.self].Ref, sure}
 	}
 }
@@ -273,9 +273,7 @@ func (b *builder) attached(f *finder, q *request) {
 		for _, i := range f.byContainer[c] {
 			p := &b.procs.all[i]
 			if p.start <= q.at && (p.parent == none || b.procs.all[p.parent].container != c) {
-				if l := b.linkRow(AttachedTo, q.self, b.processEntity(i), Possible, "it is the first known process of the container, and one is attached to the first", q.time, q.row); l != nil {
-					l.show(p.row)
-				}
+				b.linkRow(AttachedTo, q.self, b.processEntity(i), Possible, "it is the first known process of the container, and one is attached to the first", q.time, q.row).also(p.row)
 				break
 			}
 		}
@@ -293,9 +291,7 @@ func (b *builder) forwarded(f *finder, q *request) {
 		if i == none || !slices.Contains(f.podsOf[q.pod], cmp.Or(p.container, b.procs.all[i].container)) {
 			continue
 		}
-		if l := b.linkRow(Forwarded, q.self, b.processEntity(i), Likely, "it listens on port "+strconv.FormatInt(p.port, 10)+" in the pod", q.time, q.row); l != nil {
-			l.show(p.row)
-		}
+		b.linkRow(Forwarded, q.self, b.processEntity(i), Likely, "it listens on port "+strconv.FormatInt(p.port, 10)+" in the pod", q.time, q.row).also(p.row)
 	}
 }
 

@@ -233,7 +233,7 @@ func (b *builder) ranFile(writes []writeKey, i, path int32, sure Sure, why strin
 		if key.proc != none {
 			b.linkRow(Wrote, b.processEntity(key.proc), file, Certain, "one record names both", w.time, w.row)
 		}
-		b.linkRow(RunAs, file, b.processEntity(i), sure, why, p.first, p.row).show(w.row)
+		b.linkRow(RunAs, file, b.processEntity(i), sure, why, p.first, p.row).also(w.row)
 	}
 }
 

@@ -24,11 +24,11 @@ func (t *teller) joined(g *group) (out []joint) {
 	for _, at := range t.entitiesOf(g) {
 		var runs []*correlate.Link
 		for _, l := range t.graph.Of(at) {
-			if seen[l] || len(out) >= maxJoints {
-				continue
+			if seen[l] || len(out) >= maxJoints || l.Kind == correlate.RunAs && l.From != at {
+				continue // what was run of a file is told with the file
 			}
 			seen[l] = true
-			if l.Kind == correlate.RunAs && l.From == at {
+			if l.Kind == correlate.RunAs {
 				runs = append(runs, l)
 			} else if j, ok := t.joint(l); ok {
 				out = append(out, j)
