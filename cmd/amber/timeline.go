@@ -54,6 +54,7 @@ func timelineCommand() *cli.Command {
 			sub("story", "one intrusion told in order, each sentence with its rows", "", 0, storyFlags(), timelineStory),
 			sub("entities", "the pods, users, tokens, sessions, … that it tells of, whose name holds TEXT", "[TEXT]", 1, nil, timelineEntities),
 			sub("links", "how entities are joined, by which rows, and how sure that is", "[TEXT]", 1, nil, timelineLinks),
+			sub("compact", "many small segments, as following a log leaves them, into few; damaged indexes anew", "", 0, nil, timelineCompact),
 			sub("raw", "the records that prove a row, hashed again", "ROW", 1, nil, timelineRaw),
 			sub("export", "rows for other tools: "+exportFormats(), "[QUERY]", 1, []cli.Flag{
 				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: exportFormats()},

@@ -47,6 +47,14 @@ func (w *Writer) next(ctx context.Context) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kept, err = w.small(ctx, kept); err != nil {
+		return nil, err
+	}
+	return w.manifest(kept)
+}
+
+// manifest is of the segments that stay, and of all new ones.
+func (w *Writer) manifest(kept []Segment) (*Manifest, error) {
 	next := &Manifest{Version: manifestVersion, Generation: w.man.Generation + 1, Segments: kept, Files: []File{}}
 	for _, f := range w.fresh {
 		next.Segments = append(next.Segments, f.Segment)

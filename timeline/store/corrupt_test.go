@@ -50,7 +50,8 @@ func everything(dir string) error {
 }
 
 // TestFlippedBits damages a byte at a time, all over the files of a timeline,
-// and wants to be told, or to be given what was there before.
+// and wants to be told, or to be given what was there before. An index is made
+// anew.
 func TestFlippedBits(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, Options{}, 2000)
@@ -70,22 +71,26 @@ func TestFlippedBits(t *testing.T) {
 			if err := os.WriteFile(name, damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := everything(dir); err != nil {
+			err := everything(dir)
+			if err != nil {
 				told++
+			}
+			if err != nil && filepath.Ext(name) == ".idx" {
+				t.Errorf("with a damaged index: %v", err)
 			}
 		}
 		if err := os.WriteFile(name, whole[:len(whole)/2], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := everything(dir); !errors.Is(err, ErrCorrupt) {
+		if err := everything(dir); !errors.Is(err, ErrCorrupt) && filepath.Ext(name) != ".idx" {
 			t.Errorf("half of %s: %v", filepath.Base(name), err)
 		}
 		if err := os.WriteFile(name, whole, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if told < 90 { // of 180: flips in the footer and in columns without values change nothing here
-		t.Errorf("only %d of 180 flips were told", told)
+	if told < 60 { // of 120: flips in the footer and in columns without values change nothing here
+		t.Errorf("only %d of 120 flips were told", told)
 	}
 }
 

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,14 +20,41 @@ import (
 // which the timeline has some: what is there afterwards is the old generation
 // or the new one, and the next builder makes the new one of either.
 func TestCrash(t *testing.T) {
+	bin := builder(t)
+	former := t.TempDir()
+	add(t, bin, former, "0", "1500", 0)
+	killed(t, bin, former, "1000", "2500", map[int64]int{1: 1500, 2: 2500})
+}
+
+// TestCrashMerging kills a builder whose commit merges small segments, and one
+// that compacts the timeline.
+func TestCrashMerging(t *testing.T) {
+	bin := builder(t)
+	former := t.TempDir()
+	for n := range mergeAt - 1 {
+		add(t, bin, former, strconv.Itoa(100*n), strconv.Itoa(100*n+100), 0)
+	}
+	killed(t, bin, former, "700", "800", map[int64]int{mergeAt - 1: 700, mergeAt: 800})
+	killed(t, bin, former, "0", "0", map[int64]int{mergeAt - 1: 700, mergeAt: 700})
+}
+
+// builder is the program that is killed.
+func builder(t *testing.T) string {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "builder")
 	cmd := exec.Command("go", "build", "-tags", "fault", "-o", bin, "./testdata/builder")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the builder: %v\n%s", err, out)
 	}
-	former := t.TempDir()
-	add(t, bin, former, "0", "1500", 0)
+	return bin
+}
+
+// killed kills a builder of those events at each point, and looks at what is
+// there: one of two generations, by the rows that each has.
+func killed(t *testing.T, bin, former, from, to string, rows map[int64]int) {
+	t.Helper()
+	older, newer := slices.Min(slices.Collect(maps.Keys(rows))), slices.Max(slices.Collect(maps.Keys(rows)))
 	seen := map[int64]int{}
 	kinds := map[string]bool{}
 	for at := 1; ; at++ {
@@ -33,19 +62,19 @@ func TestCrash(t *testing.T) {
 		if err := os.CopyFS(dir, os.DirFS(former)); err != nil {
 			t.Fatal(err)
 		}
-		point, died := add(t, bin, dir, "1000", "2500", at)
+		point, died := add(t, bin, dir, from, to, at)
 		kinds[point] = true
-		seen[generation(t, dir, point)]++
-		if _, died := add(t, bin, dir, "1000", "2500", 0); died {
+		seen[generation(t, dir, point, rows)]++
+		if _, died := add(t, bin, dir, from, to, 0); died {
 			t.Fatal("the second builder died")
 		}
-		checkRows(t, dir, 2500, "built again after "+point)
+		checkRows(t, dir, rows[newer], "built again after "+point)
 		if !died {
-			t.Logf("%d points of %d kinds: %d times the old generation, %d times the new one", at-1, len(kinds), seen[1], seen[2])
+			t.Logf("%d points of %d kinds: %d times the old generation, %d times the new one", at-1, len(kinds), seen[older], seen[newer])
 			break
 		}
 	}
-	if seen[1] < 10 || seen[2] < 2 {
+	if seen[older] < 10 || seen[newer] < 2 {
 		t.Errorf("the generations that were left: %v", seen)
 	}
 }
@@ -73,14 +102,13 @@ func add(t *testing.T, bin, dir, from, to string, at int) (point string, died bo
 }
 
 // generation checks that a timeline is whole, and says which one it is.
-func generation(t *testing.T, dir, point string) int64 {
+func generation(t *testing.T, dir, point string, rows map[int64]int) int64 {
 	t.Helper()
 	man, err := ReadManifest(dir)
 	if err != nil {
 		t.Fatalf("killed at %s: %v", point, err)
 	}
-	want := map[int64]int{1: 1500, 2: 2500}[man.Generation]
-	checkRows(t, dir, want, "killed at "+point)
+	checkRows(t, dir, rows[man.Generation], "killed at "+point)
 	return man.Generation
 }
 

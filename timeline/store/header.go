@@ -7,10 +7,24 @@ type pageHeader struct {
 	plain, stored int64
 	crc           uint32
 	values        int64
+	enc           int32
+	dictionary    bool
 }
 
-// readHeader decodes a page's header and gives what is behind it.
+// maxHeader is more than a page's header takes.
+const maxHeader = 128
+
+// readHeader decodes the header of a whole page and gives what is behind it.
 func readHeader(b []byte) (pageHeader, []byte, error) {
+	h, rest, err := parseHeader(b)
+	if err == nil && h.stored != int64(len(rest)) {
+		return h, nil, corrupt("a page's header")
+	}
+	return h, rest, err
+}
+
+// parseHeader decodes the header that a text begins with.
+func parseHeader(b []byte) (pageHeader, []byte, error) {
 	var h pageHeader
 	r := compact{varints{src: b}}
 	r.fields(0, func(id int16, typ byte) bool {
@@ -22,11 +36,16 @@ func readHeader(b []byte) (pageHeader, []byte, error) {
 		case id == 4 && typ == tI32:
 			h.crc = uint32(r.varint())
 		case (id == 5 || id == 7) && typ == tStruct:
+			h.dictionary = id == 7
 			r.fields(1, func(id int16, typ byte) bool {
-				if id != 1 || typ != tI32 {
+				switch {
+				case id == 1 && typ == tI32:
+					h.values = r.varint()
+				case id == 2 && typ == tI32:
+					h.enc = int32(r.varint())
+				default:
 					return false
 				}
-				h.values = r.varint()
 				return true
 			})
 		default:
@@ -34,7 +53,7 @@ func readHeader(b []byte) (pageHeader, []byte, error) {
 		}
 		return true
 	})
-	if r.bad || h.plain < 0 || h.stored < 0 || h.values < 0 || h.values > 1<<31 || h.stored != int64(len(r.src)) {
+	if r.bad || h.plain < 0 || h.stored < 0 || h.values < 0 || h.values > 1<<31 {
 		return h, nil, corrupt("a page's header")
 	}
 	return h, r.src, nil

@@ -56,19 +56,25 @@ func matrix(sets []trigrams) []byte {
 
 // index writes the index file of what parquet wrote.
 func (s *sealer) index(w io.Writer) error {
-	tri := matrix(s.tri)
-	d := directory{rows: len(s.order), chunks: s.chunks, bloom: len(s.bloom), sum: crc32.Checksum(s.bloom, castagnoli)}
+	d := directory{rows: len(s.order), chunks: s.chunks}
 	for at := 0; at < len(s.order); at += blockRows {
 		d.firsts = append(d.firsts, s.c.micros[s.order[at]])
 	}
 	d.last = s.c.micros[s.order[len(s.order)-1]]
+	return d.write(w, s.bloom, s.tri)
+}
+
+// write writes the index file of a directory without its sums, and enters them.
+func (d *directory) write(w io.Writer, ids bloom, sets []trigrams) error {
+	tri := matrix(sets)
+	d.bloom, d.sum = len(ids), crc32.Checksum(ids, castagnoli)
 	for at := 0; at < len(tri); at += sumBlock {
 		d.sums = append(d.sums, crc32.Checksum(tri[at:min(len(tri), at+sumBlock)], castagnoli))
 	}
 	body := d.encode()
 	head := binary.LittleEndian.AppendUint32([]byte(indexMagic), crc32.Checksum(body, castagnoli))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(body)))
-	for _, part := range [][]byte{head, body, s.bloom, tri} {
+	for _, part := range [][]byte{head, body, ids, tri} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type head struct {
 	sc       scan
 	backward bool
 	from     *place // rows on the wrong side of it are passed over
+	ahead    *readAhead
 
 	b     int // the block, or one behind the last
 	set   *rowSet
@@ -27,21 +28,24 @@ type head struct {
 
 // merge gives the rows that match in the order of (time, row id), out of all
 // segments, evaluating no block before its time has come.
-type merged []*head
+type merged struct {
+	heads []*head
+	ahead readAhead
+}
 
-func (m merged) Len() int      { return len(m) }
-func (m merged) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
-func (m merged) Push(x any)    { panic("a merge does not grow") }
+func (m *merged) Len() int      { return len(m.heads) }
+func (m *merged) Swap(i, j int) { m.heads[i], m.heads[j] = m.heads[j], m.heads[i] }
+func (m *merged) Push(x any)    { panic("a merge does not grow") }
 
 func (m *merged) Pop() any {
-	last := (*m)[len(*m)-1]
-	*m = (*m)[:len(*m)-1]
+	last := m.heads[len(m.heads)-1]
+	m.heads = m.heads[:len(m.heads)-1]
 	return last
 }
 
 // Less puts a block before a row of the same time: it may hold an earlier one.
-func (m merged) Less(i, j int) bool {
-	a, b := m[i], m[j]
+func (m *merged) Less(i, j int) bool {
+	a, b := m.heads[i], m.heads[j]
 	d := cmp.Compare(a.bound, b.bound)
 	if d == 0 {
 		switch {
@@ -58,15 +62,15 @@ func (m merged) Less(i, j int) bool {
 }
 
 func (s *Store) merge(where timeline.Expr, from *place, backward bool) (*merged, error) {
-	m := &merged{}
+	m := &merged{ahead: readAhead{alone: s.width < 2}}
 	for _, seg := range s.segs {
 		a, err := s.answer(seg, where)
 		if err != nil {
 			return nil, err
 		}
-		h := &head{a: a, backward: backward, from: from}
+		h := &head{a: a, backward: backward, from: from, ahead: &m.ahead}
 		if h.start() {
-			*m = append(*m, h)
+			m.heads = append(m.heads, h)
 		}
 	}
 	heap.Init(m)
@@ -117,11 +121,14 @@ func (h *head) toBlock() bool {
 	return false
 }
 
+// wait is over when the merge does nothing any more.
+func (m *merged) wait() { m.ahead.wait() }
+
 // next gives the head that stands at the next row, or nil at the end. Advance it
 // with pop.
 func (m *merged) next(ctx context.Context) (*head, error) {
 	for m.Len() > 0 {
-		h := (*m)[0]
+		h := m.heads[0]
 		if h.i >= 0 {
 			return h, nil
 		}
@@ -138,7 +145,7 @@ func (m *merged) next(ctx context.Context) (*head, error) {
 
 // pop moves the first head to its next row.
 func (m *merged) pop() {
-	h := (*m)[0]
+	h := m.heads[0]
 	h.seek(h.i + h.direction())
 	m.settle(h)
 }
@@ -161,11 +168,13 @@ func (m *merged) settle(h *head) {
 
 // enter evaluates the block and goes to its first row on the right side.
 func (h *head) enter(ctx context.Context) error {
+	h.ahead.start(ctx, h)
 	set, err := h.a.block(ctx, &h.sc, h.b)
 	if err != nil {
 		return err
 	}
 	h.set = set
+	h.ahead.saw(set)
 	if err := h.load(); err != nil {
 		return err
 	}

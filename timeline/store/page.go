@@ -32,7 +32,7 @@ type chunk struct {
 
 // fineText is fine for long texts: a row that is shown costs the decoding of
 // its page, and smaller pages compress less.
-const fineText = 2
+const fineText = 3
 
 func (c *chunk) pageRows() int { return blockRows >> c.fine }
 

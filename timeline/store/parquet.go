@@ -21,6 +21,7 @@ func (s *Store) Parquet(ctx context.Context, where timeline.Expr, w io.Writer) (
 	if err != nil {
 		return 0, err
 	}
+	defer m.wait()
 	x, err := newExporter(w)
 	if err != nil {
 		return 0, err

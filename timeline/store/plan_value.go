@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"sync"
@@ -73,14 +74,37 @@ func (n *valueNode) rows(sc *scan, out *rowSet) error {
 		if hits == nil && !plain {
 			continue
 		}
-		b, err := sc.block(leaf)
+		if plain {
+			err = n.plain(sc, leaf, out)
+		} else {
+			err = n.numbered(sc, leaf, hits, out)
+		}
 		if err != nil {
 			return err
 		}
-		if plain {
-			hits = matchWords(b.words, n.tester)
+	}
+	return nil
+}
+
+func (n *valueNode) numbered(sc *scan, leaf int, hits []bool, out *rowSet) error {
+	b, err := sc.block(leaf)
+	if err == nil {
+		b.mark(hits, 0, out)
+	}
+	return err
+}
+
+// plain tests the texts of a leaf's pages, which nobody else sees: they are
+// folded where they lie.
+func (n *valueNode) plain(sc *scan, leaf int, out *rowSet) error {
+	c := &sc.seg.chunks[leaf]
+	lo, hi := sc.seg.blockRange(sc.b)
+	for p := lo / c.pageRows(); p*c.pageRows() < hi; p++ {
+		b, err := sc.seg.decode(leaf, p)
+		if err != nil {
+			return err
 		}
-		b.mark(hits, out)
+		b.mark(matchWords(b.words, n.tester, true), p*c.pageRows()-lo, out)
 	}
 	return nil
 }
@@ -100,16 +124,17 @@ func (n *valueNode) dictionary(s *segment, leaf int) ([]bool, error) {
 		n.hits = map[int][]bool{}
 	}
 	if w != nil {
-		n.hits[leaf] = matchWords(w, n.tester)
+		n.hits[leaf] = matchWords(w, n.tester, false)
 	}
 	return n.hits[leaf], nil
 }
 
 // matchWords tests words; the answer is by their numbers, nil where none fits.
-func matchWords(w *words, t tester) []bool {
+// Words of one's own may be left folded.
+func matchWords(w *words, t tester, own bool) []bool {
 	if p, ok := t.(*query.Pattern); ok {
 		if needle, whole := p.Folded(); whole {
-			if hits, ok := containing(w, needle); ok {
+			if hits, ok := containing(w, needle, own); ok {
 				return hits
 			}
 		}
@@ -128,8 +153,11 @@ func matchWords(w *words, t tester) []bool {
 
 // containing looks for a text in all words at once; ok is false where a letter
 // beyond ASCII keeps it from that.
-func containing(w *words, needle []byte) (hits []bool, ok bool) {
-	folded := bytes.Clone(w.data)
+func containing(w *words, needle []byte, own bool) (hits []bool, ok bool) {
+	folded := w.data
+	if !own {
+		folded = bytes.Clone(w.data)
+	}
 	if w.head > 0 {
 		start := uint32(0)
 		for _, end := range w.ends {
@@ -137,13 +165,7 @@ func containing(w *words, needle []byte) (hits []bool, ok bool) {
 			start = end
 		}
 	}
-	for i, b := range folded {
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		folded[i] = b
-	}
-	if !foldsByLetter(folded) {
+	if foldLetters(folded) && !foldsByLetter(folded) {
 		return nil, false
 	}
 	for at := 0; ; {
@@ -170,14 +192,36 @@ func containing(w *words, needle []byte) (hits []bool, ok bool) {
 	}
 }
 
-// mark adds the rows that have a value that hits.
-func (b *block) mark(hits []bool, out *rowSet) {
+// foldLetters puts the letters of ASCII into lower case, and tells whether there
+// is anything else than ASCII.
+func foldLetters(v []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	var all uint64
+	i := 0
+	for ; i+8 <= len(v); i += 8 {
+		w := binary.LittleEndian.Uint64(v[i:])
+		low := w &^ tops
+		capital := (low + (0x80-'A')*ones) &^ (low + (0x7f-'Z')*ones) &^ w & tops
+		binary.LittleEndian.PutUint64(v[i:], w|capital>>2)
+		all |= w
+	}
+	for ; i < len(v); i++ {
+		all |= uint64(v[i])
+		if 'A' <= v[i] && v[i] <= 'Z' {
+			v[i] += 'a' - 'A'
+		}
+	}
+	return all&tops != 0
+}
+
+// mark adds the rows that have a value that hits; the block's first is row base.
+func (b *block) mark(hits []bool, base int, out *rowSet) {
 	switch {
 	case hits == nil:
 	case b.ends == nil:
 		for i, k := range b.ids {
 			if hits[k] {
-				out.add(i)
+				out.add(base + i)
 			}
 		}
 	default:
@@ -185,7 +229,7 @@ func (b *block) mark(hits []bool, out *rowSet) {
 		for i, hi := range b.ends {
 			for _, k := range b.ids[lo:hi] {
 				if hits[k] {
-					out.add(i)
+					out.add(base + i)
 					break
 				}
 			}
@@ -308,7 +352,7 @@ func (n *valueNode) hitsOf(sc *scan, leaf int) (*block, []bool, error) {
 		return nil, nil, err
 	}
 	if plain {
-		hits = matchWords(b.words, n.tester)
+		hits = matchWords(b.words, n.tester, false)
 	}
 	return b, hits, nil
 }

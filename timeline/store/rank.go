@@ -65,6 +65,7 @@ func (r *ranking) place(s *Store, where timeline.Expr, n int64) (timeline.Cursor
 	if err != nil {
 		return "", err
 	}
+	defer m.wait()
 	picks, _, err := m.take(r.ctx, int(min(skip, 1<<31))+1)
 	switch {
 	case err != nil:

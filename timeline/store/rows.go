@@ -30,6 +30,7 @@ func (s *Store) Rows(ctx context.Context, a timeline.Ask, from timeline.Cursor, 
 	if err != nil {
 		return timeline.Page{}, err
 	}
+	defer m.wait()
 	picks, more, err := m.take(ctx, min(n, maxPageRows))
 	if err != nil {
 		return timeline.Page{}, err

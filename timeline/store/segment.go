@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -21,13 +24,23 @@ const maxPage = 1 << 30
 type segment struct {
 	Segment
 	*directory
-	at        int // its place among the store's
-	data, idx *os.File
-	matrixOff int64
+	at      int // its place among the store's
+	data    *os.File
+	idxFile *os.File // nil where there is none that is of use
+	idx     atomic.Pointer[indexFile]
+	cache   *cache
 
-	mu    sync.Mutex
-	ids   bloom
-	cache *cache
+	mu  sync.Mutex
+	ids bloom
+
+	mending sync.Mutex
+	mended  bool // the index was damaged, and is made anew in memory
+}
+
+// indexFile is an index, on the disk or in memory.
+type indexFile struct {
+	io.ReaderAt
+	matrix int64 // where the trigrams begin
 }
 
 var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
@@ -43,18 +56,14 @@ func openSegmentAt(dataPath, idxPath string, s Segment, c *cache) (*segment, err
 	if err != nil {
 		return nil, fmt.Errorf("opening a segment: %w", err)
 	}
-	idx, err := os.Open(idxPath)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening a segment's index: %w", err), data.Close())
-	}
-	out := &segment{Segment: s, data: data, idx: idx, cache: c}
-	if err := out.open(); err != nil {
+	out := &segment{Segment: s, data: data, cache: c}
+	if err := out.open(idxPath); err != nil {
 		return nil, errors.Join(fmt.Errorf("segment %s: %w", s.Name, err), out.close())
 	}
 	return out, nil
 }
 
-func (s *segment) open() error {
+func (s *segment) open(idxPath string) error {
 	info, err := s.data.Stat()
 	if err != nil {
 		return err
@@ -62,39 +71,82 @@ func (s *segment) open() error {
 	if info.Size() != s.Size {
 		return corrupt("%d bytes where the manifest says %d", info.Size(), s.Size)
 	}
-	if s.directory, err = s.readIndex(); err != nil {
+	idx, err := os.Open(idxPath)
+	if err == nil {
+		if err = s.openIndex(idx); err == nil {
+			s.idxFile = idx
+			return nil
+		}
+		_ = idx.Close() // nobody reads it
+	}
+	if !errors.Is(err, ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening a segment's index: %w", err)
+	}
+	return s.mend()
+}
+
+// openIndex takes a file for the index.
+func (s *segment) openIndex(idx io.ReaderAt) error {
+	d, matrix, err := s.readIndex(idx)
+	if err != nil {
 		return err
 	}
-	if int64(s.rows) != s.Rows {
-		return corrupt("the index has %d rows, the manifest %d", s.rows, s.Rows)
+	if int64(d.rows) != s.Rows {
+		return corrupt("the index has %d rows, the manifest %d", d.rows, s.Rows)
 	}
+	s.directory = d
+	s.idx.Store(&indexFile{idx, matrix})
 	return nil
 }
 
-func (s *segment) readIndex() (*directory, error) {
+// mend makes a damaged or missing index anew, in memory.
+func (s *segment) mend() error {
+	idx, err := s.reindex()
+	if err != nil {
+		return err
+	}
+	s.mended = true
+	if s.directory == nil {
+		return s.openIndex(idx)
+	}
+	_, matrix, err := s.readIndex(idx)
+	if err == nil {
+		s.idx.Store(&indexFile{idx, matrix})
+	}
+	return err
+}
+
+// readIndex reads the directory, and where the trigrams begin.
+func (s *segment) readIndex(idx io.ReaderAt) (*directory, int64, error) {
 	head := make([]byte, indexHead)
-	if _, err := s.idx.ReadAt(head, 0); err != nil {
-		return nil, corrupt("the index has no head: %v", err)
+	if _, err := idx.ReadAt(head, 0); err != nil {
+		return nil, 0, corrupt("the index has no head: %v", err)
 	}
 	n := int64(binary.LittleEndian.Uint32(head[indexHead-4:]))
 	if string(head[:len(indexMagic)]) != indexMagic || n > min(maxIndex, s.Index) {
-		return nil, corrupt("the index has a strange head")
+		return nil, 0, corrupt("the index has a strange head")
 	}
 	body := make([]byte, n)
-	if _, err := s.idx.ReadAt(body, int64(indexHead)); err != nil {
-		return nil, corrupt("the index ends too soon: %v", err)
+	if _, err := idx.ReadAt(body, int64(indexHead)); err != nil {
+		return nil, 0, corrupt("the index ends too soon: %v", err)
 	}
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(head[len(indexMagic):]) {
-		return nil, corrupt("the index is not as it was written")
+		return nil, 0, corrupt("the index is not as it was written")
 	}
 	d, err := readDirectory(body)
-	if err == nil {
-		s.matrixOff = int64(indexHead) + n + int64(d.bloom)
+	if err != nil {
+		return nil, 0, err
 	}
-	return d, err
+	return d, int64(indexHead) + n + int64(d.bloom), nil
 }
 
-func (s *segment) close() error { return errors.Join(s.data.Close(), s.idx.Close()) }
+func (s *segment) close() error {
+	err := s.data.Close()
+	if s.idxFile != nil {
+		err = errors.Join(err, s.idxFile.Close())
+	}
+	return err
+}
 
 // filter is the filter of row ids.
 func (s *segment) filter() (bloom, error) {
@@ -104,22 +156,74 @@ func (s *segment) filter() (bloom, error) {
 		return s.ids, nil
 	}
 	b := make(bloom, s.bloom)
-	if _, err := s.idx.ReadAt(b, s.matrixOff-int64(s.bloom)); err != nil {
-		return nil, corrupt("the filter of %s: %v", s.Name, err)
-	}
-	if crc32.Checksum(b, castagnoli) != s.sum {
-		return nil, corrupt("the filter of %s is not as it was written", s.Name)
+	if err := s.part(b, -int64(s.bloom), s.sum); err != nil {
+		return nil, fmt.Errorf("the filter of row ids: %w", err)
 	}
 	s.ids = b
 	return b, nil
 }
+
+// part reads a part of the index at an offset from its trigrams; the sum is that
+// of the directory. An index that is damaged is made anew.
+func (s *segment) part(out []byte, off int64, sum uint32) error {
+	idx := s.idx.Load()
+	if _, err := idx.ReadAt(out, idx.matrix+off); err == nil && crc32.Checksum(out, castagnoli) == sum {
+		return nil
+	}
+	if err := s.mendOnce(idx); err != nil {
+		return err
+	}
+	idx = s.idx.Load()
+	if _, err := idx.ReadAt(out, idx.matrix+off); err != nil || crc32.Checksum(out, castagnoli) != sum {
+		return corrupt("the index of %s is not the segment's", s.Name)
+	}
+	return nil
+}
+
+// mendOnce mends the index unless somebody has mended it meanwhile. The file stays
+// open for those who read it.
+func (s *segment) mendOnce(damaged *indexFile) error {
+	s.mending.Lock()
+	defer s.mending.Unlock()
+	if s.idx.Load() != damaged {
+		return nil
+	}
+	return s.mend()
+}
+
+// checkIndex reads all of the index, and tells whether it is as it was written.
+func (s *segment) checkIndex() error {
+	if _, err := s.filter(); err != nil {
+		return err
+	}
+	r := matrixReader{s: s, sum: -1}
+	for piece := range s.sums {
+		if err := r.load(piece); err != nil {
+			return err
+		}
+	}
+	if s.mended {
+		return corrupt("the index of %s", s.Name)
+	}
+	return nil
+}
+
+// packed are buffers for what is decompressed at once.
+var packed = sync.Pool{New: func() any { return new([]byte) }}
 
 // page reads one page and what it says of itself.
 func (s *segment) page(c *chunk, e extent) ([]byte, pageHeader, error) {
 	if e.off < 0 || e.size <= 0 || e.off+e.size > s.Size {
 		return nil, pageHeader{}, corrupt("%s has no page at %d", s.Name, e.off)
 	}
-	buf := make([]byte, e.size)
+	buf := make([]byte, 0, e.size)
+	if c.codec != codecNone {
+		lent := packed.Get().(*[]byte)
+		defer func() { packed.Put(lent) }()
+		*lent = slices.Grow((*lent)[:0], int(e.size))
+		buf = *lent
+	}
+	buf = buf[:e.size]
 	if _, err := s.data.ReadAt(buf, e.off); err != nil && !errors.Is(err, io.EOF) {
 		return nil, pageHeader{}, fmt.Errorf("reading %s: %w", s.Name, err)
 	}
@@ -205,11 +309,8 @@ func (r *matrixReader) load(piece int) error {
 	}
 	size := min(sumBlock, matrixSize(r.s.blocks())-piece*sumBlock)
 	r.buf = append(r.buf[:0], make([]byte, size)...)
-	if _, err := r.s.idx.ReadAt(r.buf, r.s.matrixOff+int64(piece)*sumBlock); err != nil {
-		return corrupt("the trigrams of %s: %v", r.s.Name, err)
-	}
-	if crc32.Checksum(r.buf, castagnoli) != r.s.sums[piece] {
-		return corrupt("the trigrams of %s are not as they were written", r.s.Name)
+	if err := r.s.part(r.buf, int64(piece)*sumBlock, r.s.sums[piece]); err != nil {
+		return fmt.Errorf("the trigrams: %w", err)
 	}
 	r.sum = piece
 	return nil

@@ -76,6 +76,9 @@ func common(a, b []byte) int {
 	return i
 }
 
+// isArrow knows signs that messages have, without the tables of Unicode.
+func isArrow(r rune) bool { return r >= 0x2190 && r < 0x2300 }
+
 // foldsByLetter tells whether lower case changes nothing but the letters of
 // ASCII, so that it can be had byte for byte.
 func foldsByLetter(v []byte) bool {
@@ -89,7 +92,7 @@ func foldsByLetter(v []byte) bool {
 			continue
 		}
 		r, n := utf8.DecodeRune(v[i:])
-		if unicode.ToLower(r) != r {
+		if !isArrow(r) && unicode.ToLower(r) != r {
 			return false
 		}
 		i += n

@@ -2,6 +2,8 @@
 // test of crashes kills.
 //
 //	builder DIR FIRST LAST
+//
+// Without events, the last being the first, it compacts the timeline.
 package main
 
 import (
@@ -30,6 +32,10 @@ func run(dir, from, to string) error {
 	}
 	w, err := store.NewWriter(dir, store.Options{RunRows: 1024})
 	if err != nil {
+		return err
+	}
+	if first == last {
+		_, _, err := w.Compact(context.Background())
 		return err
 	}
 	file := w.File(0)
