@@ -48,18 +48,23 @@ func (e *evaluation) settle(g *group) {
 	if len(c.ties) == 0 {
 		return
 	}
-	old := slices.Clone(c.best)
+	ways := make([][]link, len(c.best)) // chains of so many rules
+	for k := range c.best {
+		if c.best[k].places != nil {
+			ways[k] = append(ways[k], c.best[k])
+		}
+	}
 	for k := range e.c.Of {
 		for _, t := range c.ties {
-			if e.c.Of[t.of] != e.c.Of[k] {
-				continue
-			}
-			if next, ok := e.link(c, old, k, t.place); ok && (c.best[k+1].places == nil || !before(next.began, c.best[k+1].began)) {
-				c.best[k+1] = next
+			if e.c.Of[t.of] == e.c.Of[k] && len(ways[k+1]) < maxWays {
+				ways[k+1] = e.longer(ways[k+1], c, ways[k], k, t.place)
 			}
 		}
 	}
 	c.ties = c.ties[:0]
+	for k := range c.best {
+		c.best[k] = latest(ways[k])
+	}
 	if whole := c.best[len(e.c.Of)]; whole.places != nil {
 		c.best[len(e.c.Of)] = link{}
 		e.complete(g, whole)
@@ -69,24 +74,31 @@ func (e *evaluation) settle(g *group) {
 	}
 }
 
-// link is a chain of k hits and one more.
-func (e *evaluation) link(c *chain, old []link, k int, place int64) (link, bool) {
+// maxWays bounds the chains that hits of one time are tried with.
+const maxWays = 64
+
+// longer appends chains of k hits and one more.
+func (e *evaluation) longer(to []link, c *chain, ways []link, k int, place int64) []link {
 	if k == 0 {
-		return link{c.now, []int64{place}}, true
+		return append(to, link{c.now, []int64{place}})
 	}
-	var best link
-	for _, l := range []link{c.best[k], old[k]} {
-		if l.places == nil || c.now.Micros-l.began.Micros > e.micros || slices.Contains(l.places, place) {
-			continue
+	for _, l := range ways {
+		if c.now.Micros-l.began.Micros <= e.micros && !slices.Contains(l.places, place) {
+			to = append(to, link{l.began, append(slices.Clone(l.places), place)})
 		}
-		if best.places == nil || before(best.began, l.began) {
+	}
+	return to
+}
+
+// latest is the chain that began last: of all that can be gone on with, what
+// comes finds it in the span the longest.
+func latest(ways []link) (best link) {
+	for _, l := range ways {
+		if best.places == nil || !before(l.began, best.began) {
 			best = l
 		}
 	}
-	if best.places == nil {
-		return link{}, false
-	}
-	return link{best.began, append(slices.Clone(best.places), place)}, true
+	return best
 }
 
 // complete makes a finding, or goes on with the one that this one meets.

@@ -131,4 +131,3 @@ func opened(t *testing.T, dir string) *casedir.Case {
 	}
 	return c
 }
-
