@@ -17,10 +17,13 @@ func presses(msg tea.KeyMsg) []press {
 		return []press{{"paste", string(msg.Runes)}}
 	case msg.Type == tea.KeySpace:
 		return []press{{" ", " "}}
-	case msg.Type != tea.KeyRunes || msg.Alt:
+	case msg.Type != tea.KeyRunes:
 		return []press{{name: msg.String()}}
 	}
-	out := make([]press, 0, len(msg.Runes))
+	out := make([]press, 0, len(msg.Runes)+1)
+	if msg.Alt { // escape, and a key so soon after it that they came as one
+		out = append(out, press{name: "esc"})
+	}
 	for _, r := range msg.Runes {
 		out = append(out, press{string(r), string(r)})
 	}

@@ -240,9 +240,9 @@ func (t *pages) key(m *model, p press) tea.Cmd {
 	case "k", "up":
 		t.top = max(0, t.top-1)
 	case " ", "pgdown", "ctrl+d", "ctrl+f":
-		t.top = min(most, t.top+t.seen-1)
+		t.top = min(most, t.top+max(1, t.seen-1))
 	case "pgup", "ctrl+u", "ctrl+b", "b":
-		t.top = max(0, t.top-t.seen+1)
+		t.top = max(0, t.top-max(1, t.seen-1))
 	case "g", "home":
 		t.top = 0
 	case "G", "end":

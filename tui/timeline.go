@@ -97,6 +97,7 @@ type rowsMsg struct {
 	where edge
 	page  rowsPage
 	find  timeline.RowID // to be chosen, if it is there
+	more  bool           // the next page is under way already
 	err   error
 }
 
@@ -128,9 +129,27 @@ func (m *model) startRows(v view) {
 	a := timeline.Ask{Where: t.ask(), Fields: t.fields()}
 	t.loading = true
 	m.asker.ask(lanePage, func(ctx context.Context, tell func(tea.Msg)) {
-		page, err := firstPage(ctx, s, a, v, n)
-		tell(rowsMsg{gen: gen, where: edgeStart, page: page, find: v.Row, err: err})
+		page, err := firstPage(ctx, s, a, v, few(a, v, n))
+		tell(rowsMsg{gen: gen, where: edgeStart, page: page, find: v.Row, more: len(page.rows) < n && page.after != "", err: err})
+		for got := len(page.rows); err == nil && got < n && page.after != ""; got += len(page.rows) {
+			page, err = nextPage(ctx, s, a, page.after, min(n-got, 3*got))
+			tell(rowsMsg{gen: gen, where: edgeAfter, page: page, more: got+len(page.rows) < n && page.after != "", err: err})
+		}
 	})
+}
+
+// few is how many rows of a filter are asked for at first: what is rare is shown
+// as it is found.
+func few(a timeline.Ask, v view, n int) int {
+	if isAll(a.Where) || v.Row != (timeline.RowID{}) {
+		return n
+	}
+	return 1
+}
+
+func nextPage(ctx context.Context, s timeline.Store, a timeline.Ask, from timeline.Cursor, n int) (rowsPage, error) {
+	page, err := s.Rows(ctx, a, from, n)
+	return forwards(page), err
 }
 
 // firstPage is the page at a view's time; where nothing follows, what is before.
@@ -147,7 +166,7 @@ func firstPage(ctx context.Context, s timeline.Store, a timeline.Ask, v view, n 
 		return forwards(page), err
 	}
 	a.Backward = true
-	page, err = s.Rows(ctx, a, "", n)
+	page, err = s.Rows(ctx, a, "", max(n, 64))
 	return backwards(page), err
 }
 
@@ -195,7 +214,7 @@ func (r rowsMsg) take(m *model) error {
 	if r.gen != t.gen {
 		return nil
 	}
-	t.loading = false
+	t.loading = r.more
 	if r.err != nil {
 		return r.err
 	}

@@ -40,7 +40,11 @@ func (c column) fields() []string {
 func (c column) value(r *timeline.Row) string {
 	switch c.Name {
 	case whoColumn:
-		return first(r, "user.name", "process.name", "user.id")
+		who := first(r, "user.name", "process.name", "user.id")
+		if account, ok := strings.CutPrefix(who, "system:serviceaccount:"); ok {
+			return "sa:" + account // else all of them look alike
+		}
+		return who
 	case whatColumn:
 		if name := first(r, "orchestrator.resource.name", "orchestrator.resource.type"); name != "" {
 			return strings.TrimPrefix(text(r.Values["orchestrator.namespace"])+"/"+name, "/")
@@ -99,6 +103,7 @@ func text(v any) string {
 // sideWidth is how wide the facets are; 0 where they are not shown.
 func (m *model) sideWidth() int {
 	switch {
+	case m.w < 60:
 	case m.w >= 110 && !m.tl.side, m.w < 110 && m.tl.side:
 		return min(40, max(26, m.w/4))
 	}

@@ -114,7 +114,7 @@ func jump(text string, from int64, now time.Time) (int64, error) {
 		return 0, fmt.Errorf("write +5m, -1h, 02:10, 2026-11-22T02:10 or now-1h")
 	}
 	if text[0] == '+' || text[0] == '-' {
-		text, now = "now"+text, goTime(from)
+		text, now = "now"+distance(text), goTime(from)
 	}
 	if len(text) > 2 && text[2] == ':' {
 		text = goTime(from).Format("2006-01-02T") + text
@@ -127,6 +127,18 @@ func jump(text string, from int64, now time.Time) (int64, error) {
 		return r.From.Micros, nil
 	}
 	return 0, fmt.Errorf("%s is no time", text)
+}
+
+// distance gives every part of a distance the sign of the first: +1m30s is +1m+30s.
+func distance(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; i > 1 && '0' <= c && c <= '9' && 'a' <= text[i-1]|0x20 && text[i-1]|0x20 <= 'z' {
+			b.WriteByte(text[0])
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
 }
 
 // span is a range of time, in microseconds; both zero is all.
