@@ -87,13 +87,6 @@ func (a *asker) stop(id laneID) bool {
 	return l.running
 }
 
-// working tells whether a lane has something to do.
-func (a *asker) working(id laneID) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.all[id].running
-}
-
 func (a *asker) run(id laneID) {
 	defer a.busy.Done()
 	for {

@@ -8,7 +8,6 @@ type window struct {
 	pages []rowsPage
 	top   int // of the screen, counted from the first row in memory
 	sel   int
-	stick bool // stay at the end when more rows come
 }
 
 // rowsPage is one page, in the order of time whichever way it was read.
