@@ -1,0 +1,139 @@
+package rules_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"amber/timeline/detect"
+	"amber/timeline/detect/fields"
+)
+
+// wrappers are other forms in which the same records are delivered.
+var wrappers = map[string]map[string]func(record string) string{
+	"kube-audit": {
+		"AKS": func(r string) string {
+			return fmt.Sprintf(`{"category":"kube-audit","operationName":"Microsoft.ContainerService/managedClusters/diagnosticLogs/Read","properties":{"log":%s,"stream":"stdout","pod":"kube-apiserver-1"},"time":"2026-03-01T10:00:00Z"}`, quoted(r))
+		},
+		"EKS": func(r string) string {
+			return fmt.Sprintf(`{"messageType":"DATA_MESSAGE","owner":"111122223333","logGroup":"/aws/eks/prod/cluster","logStream":"kube-apiserver-audit-1","subscriptionFilters":["all"],"logEvents":[{"id":"1","timestamp":1772359200000,"message":%s}]}`, quoted(r))
+		},
+		"EventList": func(r string) string {
+			return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[` + r + `]}`
+		},
+	},
+	"cloudtrail": {
+		"delivered": func(r string) string { return `{"Records":[` + r + `]}` },
+		"LookupEvents": func(r string) string {
+			return `{"Events":[{"EventId":"e","EventName":"x","CloudTrailEvent":` + quoted(r) + `}]}`
+		},
+		"EventBridge": func(r string) string {
+			return `{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","source":"aws.ec2","account":"111122223333","time":"2026-03-01T10:00:00Z","region":"eu-central-1","detail":` + r + `}`
+		},
+	},
+}
+
+func quoted(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// Every rule matches its record in whichever form it is delivered.
+func TestWrapped(t *testing.T) {
+	for _, m := range pack().Matchers {
+		c := readCorpus(t, m.Rule().Path)
+		for form, wrap := range wrappers[c.Source] {
+			text := wrap(strings.TrimSpace(string(c.text(t, altered{}))))
+			hit := false
+			err := fields.Read(sources[c.Source], strings.NewReader(text+"\n"), func(v *fields.View) { hit = hit || m.Match(v) })
+			if err != nil || !hit {
+				t.Errorf("%s: not in the form of %s: %v", m.Rule().Path, form, err)
+			}
+		}
+	}
+}
+
+// unsaid are rules that need what auditd does not tell of a process: its parent,
+// and the name of a user where the log is not enriched.
+var unsaid = []string{
+	"shell_from_web_server", "reconnaissance_from_application", "process_from_database", "shell_behind_nsenter", "shell_by_service_user",
+}
+
+// Every rule of processes matches as well what auditd has of the same process.
+func TestProcessesInAuditd(t *testing.T) {
+	for _, m := range pack().Matchers {
+		name := strings.TrimSuffix(path.Base(m.Rule().Path), ".yml")
+		if !strings.Contains(m.Rule().Path, "process_creation") || slices.Contains(unsaid, name) {
+			continue
+		}
+		c := readCorpus(t, m.Rule().Path)
+		if c.Source != "tetragon" {
+			continue
+		}
+		for _, a := range c.Cases {
+			if a.Hit && !inAuditd(t, m, c.text(t, a)) {
+				t.Errorf("%s: not of auditd: %s", m.Rule().Path, a)
+			}
+		}
+	}
+}
+
+func inAuditd(t *testing.T, m detect.Matcher, text []byte) (hit bool) {
+	t.Helper()
+	var e struct {
+		Exec struct {
+			Process struct{ Binary, Arguments string }
+		} `json:"process_exec"`
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatal(err)
+	}
+	if err := fields.Read(sources["auditd"], bytes.NewReader(execve(e.Exec.Process.Binary, e.Exec.Process.Arguments)), func(v *fields.View) { hit = hit || m.Match(v) }); err != nil {
+		t.Fatal(err)
+	}
+	return hit
+}
+
+// execve is what auditd writes of a process.
+func execve(binary, arguments string) []byte {
+	argv := append([]string{binary}, split(arguments)...)
+	var b bytes.Buffer
+	const stamp = "msg=audit(1772359200.100:1001):"
+	fmt.Fprintf(&b, "type=SYSCALL %s arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=800 pid=810 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm=\"x\" exe=\"%s\" key=(null)\n", stamp, binary)
+	fmt.Fprintf(&b, "type=EXECVE %s argc=%d", stamp, len(argv))
+	for i, a := range argv {
+		fmt.Fprintf(&b, " a%d=%s", i, strings.ToUpper(hex.EncodeToString([]byte(a))))
+	}
+	fmt.Fprintf(&b, "\ntype=CWD %s cwd=\"/\"\n", stamp)
+	return b.Bytes()
+}
+
+// split parts arguments at spaces, but for what is in quotes.
+func split(s string) (list []string) {
+	var word strings.Builder
+	quote := rune(0)
+	for _, c := range s + " " {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == ' ':
+			if word.Len() > 0 {
+				list = append(list, word.String())
+			}
+			word.Reset()
+		default:
+			word.WriteRune(c)
+		}
+	}
+	return list
+}
