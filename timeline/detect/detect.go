@@ -108,11 +108,13 @@ type View interface {
 }
 
 // Require is a necessary condition: no event matches of which the field has
-// none of these values. Values are compared without regard to case.
+// none of these values. Values are compared without regard to case. Without
+// values the field must be there; with Part one of them is a part of its text.
 type Require struct {
 	Field  string // as Logsource.Dataset's View knows it
 	Column bool   // it is a field of the timeline (View.Column), not of the record
 	Values []string
+	Part   bool
 }
 
 // Matcher is a compiled rule of single events. It may be used by several

@@ -19,15 +19,22 @@ type index struct {
 type indexField struct {
 	name   string
 	column bool
-	quick  bool // it is had without reading the record
+	quick  bool      // it is had without reading the record
+	parts  *literals // of a field by whose parts rules are indexed; else nil
 	rules  map[uint64][]int32
 	all    []int32
 }
 
-// check is a further requirement: one of these hashes.
+// check is a further requirement: one of these hashes, or without them any value
+// at all.
 type check struct {
 	field  int
 	hashes []uint64
+}
+
+// met tells whether an event may fulfil it.
+func (c check) met(sl *slot) bool {
+	return sl.any || len(c.hashes) == 0 && len(sl.hashes) > 0 || slices.ContainsFunc(sl.hashes, c.has)
 }
 
 func (c check) has(h uint64) bool {
@@ -79,6 +86,7 @@ func (f *indexField) read(dst []Value, v View) []Value {
 type fieldKey struct {
 	name   string
 	column bool
+	part   bool
 }
 
 // newIndex is of the rules of one dataset.
@@ -93,7 +101,10 @@ func newIndex(s *Set, dataset string, rules []int32) *index {
 			if !ok {
 				continue
 			}
-			at := x.field(numbers, dataset, fieldKey{req.Field, req.Column})
+			at := x.field(numbers, dataset, fieldKey{req.Field, req.Column, req.Part})
+			if req.Part {
+				x.fields[at].parts.add(req.Values)
+			}
 			usable[rule] = append(usable[rule], check{at, hashes})
 			if distinct[at] == nil {
 				distinct[at] = map[uint64]bool{}
@@ -106,6 +117,9 @@ func newIndex(s *Set, dataset string, rules []int32) *index {
 	for _, rule := range rules {
 		x.place(rule, usable[rule], distinct)
 	}
+	for i := range x.fields {
+		x.fields[i].parts.build()
+	}
 	x.keys = slices.DeleteFunc(slices.Sorted(maps.Values(numbers)), func(at int) bool { return len(x.fields[at].all) == 0 })
 	return x
 }
@@ -116,38 +130,46 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 		at = len(x.fields)
 		numbers[k] = at
 		x.fields = append(x.fields, indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]int32{}})
+		if k.part {
+			x.fields[at].parts = &literals{}
+		}
 	}
 	return at
 }
 
 // place puts a rule under the best of its requirements: one that costs little,
 // then of the field with the most values among all rules, then with the fewest
-// values of its own.
+// values of its own. The others are checked before the rule is asked.
 func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bool) {
-	if len(usable) == 0 {
+	usable = slices.Clone(usable)
+	slices.SortStableFunc(usable, func(a, b check) int {
+		return cmp.Or(x.cost(a)-x.cost(b), len(distinct[b.field])-len(distinct[a.field]), len(a.hashes)-len(b.hashes), a.field-b.field)
+	})
+	best := slices.IndexFunc(usable, func(c check) bool { return len(c.hashes) > 0 })
+	if best < 0 {
 		x.always = append(x.always, rule)
+		x.checks[rule] = usable
 		return
 	}
-	best := slices.MinFunc(usable, func(a, b check) int {
-		return cmp.Or(x.cost(a.field)-x.cost(b.field), len(distinct[b.field])-len(distinct[a.field]), len(a.hashes)-len(b.hashes), a.field-b.field)
-	})
-	f := &x.fields[best.field]
+	f := &x.fields[usable[best].field]
 	f.all = append(f.all, rule)
-	for _, h := range best.hashes {
+	for _, h := range usable[best].hashes {
 		f.rules[h] = append(f.rules[h], rule)
 	}
-	for _, c := range usable {
-		if x.cost(c.field) == 0 && c.field != best.field {
-			x.checks[rule] = append(x.checks[rule], c)
-		}
-	}
+	x.checks[rule] = slices.Delete(usable, best, best+1)
 }
 
-func (x *index) cost(at int) int {
-	if f := &x.fields[at]; f.column || f.quick {
-		return 0
+// cost orders requirements: those that are had without reading the record, then
+// the others, and of each kind equality before parts.
+func (x *index) cost(c check) (n int) {
+	f := &x.fields[c.field]
+	if !f.column && !f.quick {
+		n += 2
 	}
-	return 1
+	if f.parts != nil {
+		n++
+	}
+	return n
 }
 
 // hashesOf are those of a requirement's values, sorted. One that is empty is no
@@ -162,7 +184,7 @@ func hashesOf(values []string) (hashes []uint64, ok bool) {
 		hashes = append(hashes, h)
 	}
 	slices.Sort(hashes)
-	return slices.Compact(hashes), len(hashes) > 0
+	return slices.Compact(hashes), true
 }
 
 // fold hashes ASCII text without regard to case (FNV-1a). False is any other

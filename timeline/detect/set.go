@@ -119,7 +119,7 @@ func (ev *Evaluator) try(v View, x *index, rule int32, hit func(int32, Matcher))
 	}
 	ev.seen[rule] = ev.round
 	for _, c := range x.checks[rule] {
-		if sl := ev.slot(v, x, c.field); !sl.any && !slices.ContainsFunc(sl.hashes, c.has) {
+		if !c.met(ev.slot(v, x, c.field)) {
 			return
 		}
 	}
@@ -139,6 +139,10 @@ func (ev *Evaluator) slot(v View, x *index, at int) *slot {
 	f := &x.fields[at]
 	ev.values = f.read(ev.values[:0], v)
 	for i := range ev.values {
+		if f.parts != nil {
+			sl.hashes, sl.any = f.parts.find(sl.hashes, sl.any, ev.values[i].Text)
+			continue
+		}
 		h, ok := fold(ev.values[i].Text)
 		sl.any = sl.any || !ok
 		sl.hashes = append(sl.hashes, h)

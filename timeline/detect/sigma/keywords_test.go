@@ -86,6 +86,9 @@ func TestRequires(t *testing.T) {
 	} {
 		var got []string
 		for _, r := range only(t, trail(c.detection)).Requires() {
+			if r.Part || len(r.Values) == 0 {
+				continue // weaker than equality: see TestParts
+			}
 			field := r.Field
 			if r.Column {
 				field = "+" + field

@@ -22,7 +22,20 @@ func requires(list []*program) []detect.Require {
 		}
 		all = either(all, own)
 	}
-	return slices.DeleteFunc(all, func(r detect.Require) bool { return len(r.Values) > maxRequired })
+	all = slices.DeleteFunc(all, func(r detect.Require) bool { return len(r.Values) > maxRequired })
+	return distinct(all)
+}
+
+// distinct drops repetitions.
+func distinct(all []detect.Require) (to []detect.Require) {
+	for _, r := range all {
+		if !slices.ContainsFunc(to, func(o detect.Require) bool {
+			return o.Field == r.Field && o.Column == r.Column && o.Part == r.Part && slices.Equal(o.Values, r.Values)
+		}) {
+			to = append(to, r)
+		}
+	}
+	return to
 }
 
 // necessary are conditions without which a node cannot hold.
@@ -41,7 +54,7 @@ func necessary(n node) []detect.Require {
 		}
 		return all
 	case *holds:
-		return n.necessary()
+		return append(n.necessary(), n.parts()...)
 	}
 	return nil
 }
@@ -51,7 +64,13 @@ func either(a, b []detect.Require) []detect.Require {
 	var to []detect.Require
 	for _, x := range a {
 		for _, y := range b {
-			if x.Field == y.Field && x.Column == y.Column {
+			if len(x.Values) == 0 && len(y.Values) == 0 && x.Column == y.Column {
+				if field := common(x.Field, y.Field); field != "" {
+					to = append(to, detect.Require{Field: field, Column: x.Column})
+				}
+				continue
+			}
+			if x.Field == y.Field && x.Column == y.Column && x.Part == y.Part && len(x.Values) > 0 && len(y.Values) > 0 {
 				x.Values = append(slices.Clone(x.Values), y.Values...)
 				slices.Sort(x.Values)
 				x.Values = slices.Compact(x.Values)

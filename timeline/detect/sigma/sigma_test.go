@@ -103,8 +103,12 @@ func meets(v detect.View, r detect.Require) bool {
 		values = v.Column(nil, r.Field)
 	}
 	for _, have := range values {
+		if len(r.Values) == 0 {
+			return true
+		}
 		for _, want := range r.Values {
-			if foldString(string(have.Text)) == foldString(want) {
+			is, want := foldString(string(have.Text)), foldString(want)
+			if is == want || r.Part && strings.Contains(is, want) {
 				return true
 			}
 		}
