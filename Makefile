@@ -48,6 +48,7 @@ incident: testbed
 
 bench: build
 	go run ./testdata/bench
+	go run ./testdata/bench/tui
 	@echo "the timeline, side by side with DuckDB: make bench-timeline (needs a C compiler)"
 
 # bench-timeline and test-duckdb are of a module of their own: DuckDB is C++.
