@@ -5,6 +5,7 @@
 package incidents
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -58,19 +59,12 @@ func unpack(dir string) error {
 		return err
 	}
 	if there, err := os.ReadDir(dir); err != nil || len(there) > 0 {
-		return fmt.Errorf("%s is not empty: %w", dir, errOr(err, fs.ErrExist))
+		return fmt.Errorf("%s is not empty: %w", dir, cmp.Or(err, error(fs.ErrExist)))
 	}
 	if err := unpackTree("case", dir); err != nil {
 		return err
 	}
 	return unpackTree("logs", filepath.Join(dir, "logs"))
-}
-
-func errOr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // unpackTree writes what lies below a folder of the incident.

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,29 +19,38 @@ import (
 	"amber/testdata/testbed"
 )
 
-// write puts the record where it is kept, and leaves nothing of an older one.
+// write puts the record where it is kept. An older one stays until the new one
+// is whole: programs embed it.
 func write(t *testing.T, k *testbed.Kubernetes, a *attack, caseDir string) {
 	t.Helper()
-	for _, name := range []string{"case", "logs"} {
-		if err := os.RemoveAll(filepath.Join(*out, name)); err != nil {
-			t.Fatal(err)
-		}
+	dir := filepath.Join(*out, ".new")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
 	}
 	from, to := a.diary.minutes()
-	if err := os.CopyFS(filepath.Join(*out, "case"), os.DirFS(caseDir)); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "case"), os.DirFS(caseDir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(*out, "case", "lock")); err != nil { // of nobody
+	if err := os.Remove(filepath.Join(dir, "case", "lock")); err != nil { // of nobody
 		t.Fatal(err)
 	}
-	pack(t, "logs/kube-audit.jsonl.zst", lines(t, k.AuditLog, from, to, auditTime))
-	pack(t, "logs/audit.log.zst", ofCluster(lines(t, os.Getenv(worldEnv), from, to, auditdTime)))
+	pack(t, dir, "kube-audit.jsonl.zst", lines(t, k.AuditLog, from, to, auditTime))
+	pack(t, dir, "audit.log.zst", ofCluster(lines(t, os.Getenv(worldEnv), from, to, auditdTime)))
 	cloud, err := json.Marshal(map[string]any{"Records": a.cloudTrail()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pack(t, "logs/"+cloudTrailFile, append(cloud, '\n'))
-	writeTruth(t, filepath.Join(*out, "truth.json"), a.diary)
+	pack(t, dir, cloudTrailFile, append(cloud, '\n'))
+	writeTruth(t, filepath.Join(dir, "truth.json"), a.diary)
+	for _, name := range []string{"case", "logs", "truth.json"} {
+		to := filepath.Join(*out, name)
+		if err := errors.Join(os.RemoveAll(to), os.Rename(filepath.Join(dir, name), to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var stamp = regexp.MustCompile(`msg=audit\((\d+)\.(\d+):`)
@@ -117,9 +127,9 @@ func ofCluster(log []byte) []byte {
 	return kept
 }
 
-func pack(t *testing.T, name string, data []byte) {
+func pack(t *testing.T, dir, name string, data []byte) {
 	t.Helper()
-	path := filepath.Join(*out, name)
+	path := filepath.Join(dir, "logs", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
