@@ -7,6 +7,7 @@ import (
 	"amber/timeline/source/bundle"
 	"amber/timeline/source/cloudtrail"
 	"amber/timeline/source/falco"
+	"amber/timeline/source/gcp"
 	"amber/timeline/source/kubeaudit"
 	"amber/timeline/source/tetragon"
 )
@@ -17,6 +18,7 @@ func Sources() []timeline.Source {
 	return []timeline.Source{
 		kubeaudit.Source{},
 		cloudtrail.Source{},
+		gcp.Source{},
 		auditd.Source{},
 		falco.Source{},
 		tetragon.Source{},

@@ -25,6 +25,7 @@ type audit struct {
 	// GKE tells the outcome so, and not the response's code.
 	ended   bool
 	failure string
+	utc     bool // its times are UTC though they have no zone
 }
 
 type user struct {

@@ -32,6 +32,10 @@ func (p *parser) gke(w *envelope) error {
 			a.requestObject = s.Raw()
 		case "response":
 			a.responseObject = s.Raw()
+		case "requestJson": // BigQuery has objects in strings
+			a.requestObject = object(s.Text())
+		case "responseJson":
+			a.responseObject = object(s.Text())
 		default:
 			s.Skip()
 		}
@@ -41,9 +45,22 @@ func (p *parser) gke(w *envelope) error {
 	}
 	a.method(method)
 	a.path(resource)
-	a.received = w.time
+	a.received, a.utc = w.time, w.row
 	p.logEntry(w)
 	return nil
+}
+
+// object is the text of one, nil of anything else.
+func object(text []byte) []byte {
+	var s jsonscan.Scanner
+	s.Reset(text)
+	if s.Kind() != '{' {
+		return nil
+	}
+	if s.Skip(); s.End() != nil {
+		return nil
+	}
+	return text
 }
 
 // logEntry reads what stands around the Cloud Audit record.

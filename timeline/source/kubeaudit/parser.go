@@ -104,7 +104,7 @@ func (p *parser) times() error {
 		return &timeline.RejectError{Reason: timeline.TimeMissing, Detail: "requestReceivedTimestamp"}
 	}
 	t, zone, ok := timeline.ParseTime(when)
-	if !ok || !zone {
+	if !ok || !zone && !a.utc {
 		return &timeline.RejectError{Reason: timeline.TimeInvalid, Detail: "requestReceivedTimestamp " + string(when[:min(len(when), 64)])}
 	}
 	p.e.Time = t

@@ -14,6 +14,7 @@ type envelope struct {
 	resourceID []byte
 	time       []byte
 	proto      []byte // GKE: the Cloud Audit record
+	row        bool   // of BigQuery, whose times need no zone
 	resource   []byte
 	labels     []byte
 	operation  []byte
@@ -55,6 +56,8 @@ func (w *envelope) read(s *jsonscan.Scanner) {
 			w.time = s.Text()
 		case "protoPayload":
 			w.proto = s.Raw()
+		case "protopayload_auditlog": // a row of BigQuery
+			w.proto, w.row = s.Raw(), true
 		case "resource":
 			w.resource = s.Raw()
 		case "labels":
