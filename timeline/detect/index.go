@@ -143,7 +143,7 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bool) {
 	usable = slices.Clone(usable)
 	slices.SortStableFunc(usable, func(a, b check) int {
-		return cmp.Or(x.cost(a)-x.cost(b), len(distinct[b.field])-len(distinct[a.field]), len(a.hashes)-len(b.hashes), a.field-b.field)
+		return cmp.Or(x.cost(a)-x.cost(b), len(distinct[b.field])-len(distinct[a.field]), x.search(a)-x.search(b), len(a.hashes)-len(b.hashes), a.field-b.field)
 	})
 	best := slices.IndexFunc(usable, func(c check) bool { return len(c.hashes) > 0 })
 	if best < 0 {
@@ -159,17 +159,21 @@ func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bo
 	x.checks[rule] = slices.Delete(usable, best, best+1)
 }
 
-// cost orders requirements: those that are had without reading the record, then
-// the others, and of each kind equality before parts.
-func (x *index) cost(c check) (n int) {
-	f := &x.fields[c.field]
-	if !f.column && !f.quick {
-		n += 2
+// cost orders requirements: those that are had without reading the record before
+// the others.
+func (x *index) cost(c check) int {
+	if f := &x.fields[c.field]; f.column || f.quick {
+		return 0
 	}
-	if f.parts != nil {
-		n++
+	return 1
+}
+
+// search is 1 where a value is searched for its parts.
+func (x *index) search(c check) int {
+	if x.fields[c.field].parts != nil {
+		return 1
 	}
-	return n
+	return 0
 }
 
 // hashesOf are those of a requirement's values, sorted. One that is empty is no
