@@ -74,6 +74,9 @@ func (w *Writer) manifest(kept []Segment) (*Manifest, error) {
 // publish moves the new segments to their place, swaps the manifest, and
 // removes what the new generation does without.
 func (w *Writer) publish(next *Manifest) error {
+	if err := w.syncs.wait(); err != nil {
+		return fmt.Errorf("bringing the segments to the disk: %w", err)
+	}
 	for _, f := range w.fresh {
 		for _, to := range []string{filepath.Join(indexDir, f.Name+".idx"), filepath.Join(segmentsDir, f.Name+".parquet")} {
 			from := filepath.Join(w.dir, buildingDir, filepath.Base(to))

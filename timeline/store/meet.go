@@ -3,9 +3,12 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	"amber/timeline"
 )
@@ -129,34 +132,59 @@ func (m *meeting) look(ctx context.Context) error {
 			filters = append(filters, f)
 		}
 	}
-	twice, err := m.suspects(ctx, m.segs[from:], newBloom(room), filters)
+	twice, err := m.suspects(ctx, m.segs[from:], room, filters)
 	if err != nil || len(twice.ids) == 0 {
 		return err
 	}
 	return m.confirm(ctx, twice)
 }
 
-func (m *meeting) suspects(ctx context.Context, segs []*segment, seen bloom, filters []bloom) (*idSet, error) {
-	twice := &idSet{ids: map[timeline.RowID]bool{}}
-	for _, s := range segs {
-		err := s.eachID(ctx, func(_ int, id timeline.RowID) {
+// suspects are the ids that a filter has met before: each goroutine looks at its
+// share of all ids.
+func (m *meeting) suspects(ctx context.Context, segs []*segment, room int, filters []bloom) (*idSet, error) {
+	parts := make([]*idSet, min(runtime.GOMAXPROCS(0), 4))
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i := range parts {
+		parts[i] = &idSet{ids: map[timeline.RowID]bool{}}
+		wg.Go(func() {
+			seen := newBloom(room/len(parts) + room/32)
+			errs[i] = parts[i].meet(ctx, segs, seen, filters, func(id timeline.RowID) bool { return int(id[15])%len(parts) == i })
+		})
+	}
+	wg.Wait()
+	for _, p := range parts[1:] {
+		for id := range p.ids {
+			parts[0].add(id)
+		}
+	}
+	return parts[0], errors.Join(errs...)
+}
+
+// meet adds the ids of a share that were seen before, or that a filter has.
+func (s *idSet) meet(ctx context.Context, segs []*segment, seen bloom, filters []bloom, mine func(timeline.RowID) bool) error {
+	for _, seg := range segs {
+		err := seg.eachID(ctx, func(_ int, id timeline.RowID) {
+			if !mine(id) {
+				return
+			}
 			if seen.has(id) {
-				twice.add(id)
+				s.add(id)
 				return
 			}
 			seen.add(id)
 			for _, f := range filters {
 				if f.has(id) {
-					twice.add(id)
+					s.add(id)
 					return
 				}
 			}
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return twice, nil
+	return nil
 }
 
 // confirm finds the rows of the suspects, and drops those that have one alone.

@@ -48,9 +48,11 @@ type columns struct {
 
 // column is one field: a number of the dictionary for each row, 0 and a missing
 // tail being absent. Of a multivalued field the dictionary has tuples of
-// numbers of elems.
+// numbers of elems, and whole has what they stand for under the same numbers:
+// nearly all lists are found there.
 type column struct {
 	dict
+	whole dict
 	elems dict
 	rows  []uint32
 }
@@ -63,6 +65,7 @@ func (c *columns) init() {
 	for f := range timeline.NumFields {
 		k := f.Kind()
 		c.fields[f].raw = k == timeline.Long || k == timeline.Keywords
+		c.fields[f].whole.raw = true
 	}
 }
 
@@ -85,6 +88,7 @@ func (c *columns) reset() {
 func (col *column) reset() {
 	if len(col.rows) > 0 {
 		col.dict.reset()
+		col.whole.reset()
 		col.elems.reset()
 		col.rows = col.rows[:0]
 	}
@@ -94,7 +98,7 @@ func (col *column) bytes() int {
 	if len(col.rows) == 0 {
 		return 0
 	}
-	return 4*len(col.rows) + col.dict.bytes() + col.elems.bytes()
+	return 4*len(col.rows) + col.dict.bytes() + col.whole.bytes() + col.elems.bytes()
 }
 
 func (c *columns) len() int { return len(c.micros) }
@@ -205,10 +209,18 @@ func (c *columns) addFields(e *timeline.Event, row int) {
 func (col *column) putList(values [][]byte, scratch *[]byte) uint32 {
 	t := (*scratch)[:0]
 	for _, v := range values {
-		t = binary.LittleEndian.AppendUint32(t, col.elems.put(v))
+		t = append(binary.LittleEndian.AppendUint32(t, uint32(len(v))), v...)
+	}
+	id := col.whole.put(t)
+	if int(id) > col.len() {
+		t = t[:0]
+		for _, v := range values {
+			t = binary.LittleEndian.AppendUint32(t, col.elems.put(v))
+		}
+		col.add(t)
 	}
 	*scratch = t
-	return col.put(t)
+	return id
 }
 
 func (c *columns) addRaw(e *timeline.Event) {

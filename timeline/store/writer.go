@@ -39,6 +39,7 @@ type Writer struct {
 	files   []fileState
 	fresh   []*fresh // segments of this generation to be
 	serial  int
+	syncs   syncs
 	charged map[int32]Fold
 }
 
@@ -225,7 +226,8 @@ func (w *Writer) name() string {
 	return fmt.Sprintf("%08d-%06d", w.man.Generation+1, w.serial)
 }
 
-// file writes one file of a segment; it is synced when the generation is.
+// file writes one file of a segment; it is on the disk before the manifest names
+// it.
 func (w *Writer) file(name string, write func(*durable.File) error) (int64, error) {
 	f, err := durable.Create(filepath.Join(w.dir, buildingDir, name))
 	if err != nil {
@@ -238,7 +240,46 @@ func (w *Writer) file(name string, write func(*durable.File) error) (int64, erro
 	if err != nil {
 		return 0, errors.Join(err, f.Close())
 	}
-	return info.Size(), errors.Join(f.Sync(), f.Close())
+	w.syncs.add(f)
+	return info.Size(), nil
+}
+
+// syncs brings files to the disk, one behind the other, while rows are gathered.
+type syncs struct {
+	mu   sync.Mutex
+	last chan struct{} // closed when all so far are there
+	errs []error
+}
+
+func (s *syncs) add(f *durable.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, done := s.last, make(chan struct{})
+	s.last = done
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.errs = append(s.errs, err)
+		}
+	}()
+}
+
+// wait is over when all files are on the disk, and gives what went wrong.
+func (s *syncs) wait() error {
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	if last != nil {
+		<-last
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.errs...)
 }
 
 // Abort takes back what was not committed.
@@ -248,6 +289,7 @@ func (w *Writer) Abort() error {
 	w.sealed.Broadcast()
 	w.fresh = nil
 	w.mu.Unlock()
+	_ = w.syncs.wait() // what is removed need not be on the disk
 	return os.RemoveAll(filepath.Join(w.dir, buildingDir))
 }
 
