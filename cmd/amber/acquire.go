@@ -20,6 +20,7 @@ import (
 	"amber/collect"
 	"amber/collect/all"
 	"amber/collect/filesystem"
+	"amber/collect/memory"
 	"amber/collect/metadata"
 	"amber/collect/network"
 	"amber/collect/room"
@@ -31,12 +32,12 @@ import (
 )
 
 func collectFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.BoolFlag{Name: "full", Usage: "take the whole root file system, not only what the container changed"},
 		&cli.BoolFlag{Name: "volumes", Usage: "take the mounted volumes too"},
 		&cli.StringFlag{Name: "to", Usage: "- streams the bundle as a tar to standard output and spools nothing here"},
 		&cli.BoolFlag{Name: "ignore-space", Usage: "spool even where the bundle may not fit"},
-	}
+	}, memoryFlags()...)
 }
 
 // acquirer makes bundles: one container, one bundle.
@@ -132,13 +133,15 @@ func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 }
 
 func (a *acquirer) collectors(t container.Container) []collect.Collector {
+	mode, _ := memoryMode(a.c) // checked when the flags were read
 	list := all.Collectors(all.Options{
 		Network:    network.Options{Recorded: a.recorded},
+		Memory:     memory.Options{Mode: mode, Ptrace: a.c.Bool("ptrace")},
 		Filesystem: filesystem.Options{Full: a.c.Bool("full"), Volumes: a.c.Bool("volumes")},
 		Metadata:   metadata.Options{Describer: a.describe(t)},
 	})
 	return slices.DeleteFunc(list, func(c collect.Collector) bool {
-		return a.only != nil && !slices.Contains(a.only, c.Name())
+		return a.only != nil && !slices.Contains(a.only, c.Name()) || c.Name() == "memory" && mode == memory.None
 	})
 }
 
@@ -189,6 +192,9 @@ func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64,
 	need, inodes := int64(0), int64(64)
 	if source, err := room.Look(t.Rootfs.Upper, room.Options{}); t.Rootfs.Upper == "" || err != nil || source.Used > r.Usable {
 		need = estimate(a.c.Context, t, a.c.Bool("full"))
+	}
+	if a.only == nil || slices.Contains(a.only, "memory") {
+		need += memorySize(a.c, t)
 	}
 	if need+evidence.DefaultReserve <= r.Usable && (r.Inodes < 0 || inodes <= r.Inodes) {
 		return evidence.DefaultReserve, nil

@@ -17,11 +17,14 @@ type respondPlan struct {
 	Freeze isolate.Plan `json:"freeze"`
 	// Measures are those beside the freeze.
 	Measures []plannedMeasure `json:"measures,omitempty"`
-	Collect  []string         `json:"collect"` // targets, a bundle each
+	Collect  []string         `json:"collect"`      // targets, a bundle each
+	Memory   int64            `json:"memory_bytes"` // about what is kept of it, before compression
+	Ptrace   bool             `json:"ptrace,omitempty"`
 	Case     string           `json:"case"`
 	Room     room.Room        `json:"room"`
 	Then     string           `json:"then"`
 	Refused  bool             `json:"refused"`
+	memory   string
 }
 
 // plannedMeasure is a plan, or why there is none.
@@ -51,11 +54,13 @@ func (r *response) printPlan(asJSON bool) error {
 	if r.c.Command.Name != "isolate" { // which takes no evidence
 		for _, t := range r.named {
 			p.Collect = append(p.Collect, t.Ref())
+			p.Memory += memorySize(r.c, t)
 		}
 	}
 	if !r.freezes {
 		p.Freeze.Steps, p.Then = nil, "leave it as it is"
 	}
+	p.Ptrace, p.memory = r.c.Bool("ptrace"), memoryText(r.c, p.Memory)
 	p.Measures = r.planRest()
 	if r.c.Bool("resume") {
 		p.Then = "let it run again"
@@ -108,8 +113,12 @@ func (p respondPlan) print(w io.Writer, streamed bool) {
 
 func (p respondPlan) printCollection(w io.Writer, streamed bool) {
 	for _, t := range p.Collect {
-		fmt.Fprintf(w, "  collect  %s: network, processes, file system, logs, metadata\n", safetext.Line(t))
+		fmt.Fprintf(w, "  collect  %s: network, processes, memory, file system, logs, metadata\n", safetext.Line(t))
 		fmt.Fprintln(w, "           changes: access times where O_NOATIME is refused; calls of the runtime's API that only read")
+	}
+	fmt.Fprintf(w, "  memory   %s\n", p.memory)
+	if p.Ptrace {
+		fmt.Fprintln(w, "           changes: ptrace stops each thread for its registers; cgroup v1: the target is thawed until they stop")
 	}
 	if streamed {
 		fmt.Fprintln(w, "  stream   to standard output; nothing is spooled here")

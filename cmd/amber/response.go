@@ -146,6 +146,9 @@ func begin(c *cli.Context, asJSON bool, prepare, plan func(*response) error) (*r
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if _, err := memoryMode(c); err != nil {
+		return nil, err
+	}
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
 	r.opening, r.forget = r.openCase, func() {}
 	if node != nil {

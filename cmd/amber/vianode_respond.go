@@ -241,7 +241,7 @@ func (v *viaNode) argv(a *agent, verb string, x container.Container) []string {
 		args = append(args, forward(v.c, forBundle...)...)
 	} else {
 		args = append(args, "--yes")
-		args = append(args, forward(v.c, slices.Concat(forHold, []string{"full", "volumes"})...)...)
+		args = append(args, forward(v.c, slices.Concat(forHold, []string{"full", "volumes", "memory", "ptrace"})...)...)
 		for _, m := range v.there {
 			args = append(args, "--method", m)
 		}

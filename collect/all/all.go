@@ -5,6 +5,7 @@ import (
 	"amber/collect"
 	"amber/collect/filesystem"
 	"amber/collect/logs"
+	"amber/collect/memory"
 	"amber/collect/metadata"
 	"amber/collect/network"
 	"amber/collect/process"
@@ -14,6 +15,7 @@ import (
 type Options struct {
 	Network    network.Options
 	Process    process.Options
+	Memory     memory.Options
 	Filesystem filesystem.Options
 	Metadata   metadata.Options
 }
@@ -23,6 +25,7 @@ func Collectors(o Options) []collect.Collector {
 	return []collect.Collector{
 		network.New(o.Network),
 		process.New(o.Process),
+		memory.New(o.Memory),
 		filesystem.New(o.Filesystem),
 		logs.New(),
 		metadata.New(o.Metadata),
