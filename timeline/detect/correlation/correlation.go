@@ -10,9 +10,9 @@
 // fulfils the condition is a finding. docs/detect.md has it for the rules'
 // authors.
 //
-// Memory is bounded: a pass holds the groups of some million hits; where
-// there are more the groups are parted by their hash, each part a pass of its
-// own.
+// Memory is bounded: all is evaluated in one pass over the hits, and where the
+// groups that are open at a time take too much of it, some of the rules, or a part
+// of the groups by their hash, in a pass of their own.
 package correlation
 
 import (
@@ -126,10 +126,10 @@ type Input struct {
 	Open  func() (Stream, error) // from the beginning; the same hits each time
 	Count func(rule int32) int64 // how many hits a matcher has
 	Emit  func(*Found) error     // called for each finding, in no order
-	Live  int64                  // hits whose groups are held in memory at a time; 0 for the usual number
+	Live  int64                  // about how many bytes open groups may take; 0 for the usual number
 }
 
-const usualLive = 1_000_000
+const usualLive = 320 << 20
 
 // Run evaluates all correlations of a set.
 func Run(ctx context.Context, in Input) error {

@@ -3,6 +3,7 @@ package correlation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"amber/timeline"
@@ -12,99 +13,175 @@ import (
 // runner goes through the hits as often as memory demands.
 type runner struct {
 	Input
-	needs [][]string
-	found map[int32][]*Found // of correlations that others refer to
+	needs    [][]string
+	found    map[int32][]*Found // of correlations that others refer to
+	triggers []trigger          // of the level
 }
 
 // task is one correlation, or a part of its groups, in a pass.
 type task struct {
 	*job
 	part, parts uint64
-	cost        int64
 }
 
 // level evaluates correlations that do not refer to each other.
 func (r *runner) level(ctx context.Context, list []int) error {
+	r.triggers = r.newTriggers()
 	var tasks []task
 	for _, i := range list {
-		j := newJob(r.Set, r.needs, i)
-		cost := int64(0)
-		for rule := range j.places {
-			if int(rule) < len(r.Set.Matchers) {
-				cost += r.Count(rule)
-			} else {
-				cost += int64(len(r.found[rule]))
-			}
-		}
-		if cost == 0 {
-			continue
-		}
-		parts := (cost + r.Live - 1) / r.Live
-		for p := range parts {
-			tasks = append(tasks, task{job: j, part: uint64(p), parts: uint64(parts), cost: cost / parts})
+		if j := newJob(r.Set, r.needs, i); r.any(j) {
+			tasks = append(tasks, task{job: j, parts: 1})
 		}
 	}
-	for len(tasks) > 0 {
-		n, sum := 0, int64(0)
-		for n < len(tasks) && (n == 0 || sum+tasks[n].cost <= r.Live) {
-			sum += tasks[n].cost
-			n++
-		}
-		if err := r.pass(ctx, tasks[:n]); err != nil {
+	for open := [][]task{tasks}; len(open) > 0; {
+		now := open[len(open)-1]
+		open = open[:len(open)-1]
+		err := r.pass(ctx, now)
+		switch {
+		case errors.Is(err, errCrowded):
+			open = append(open, smaller(now)...)
+		case err != nil:
 			return err
 		}
-		tasks = tasks[n:]
 	}
 	return nil
 }
 
+// any tells whether a rule that the correlation refers to has a hit at all.
+func (r *runner) any(j *job) bool {
+	for rule := range j.places {
+		if int(rule) < len(r.Set.Matchers) && r.Count(rule) > 0 || len(r.found[rule]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// errCrowded is a pass whose groups take too much memory.
+var errCrowded = errors.New("too many groups at a time")
+
+// maxParts is how far the groups of a rule are parted.
+const maxParts = 1 << 12
+
+// smaller makes of a pass several.
+func smaller(tasks []task) (out [][]task) {
+	if n := len(tasks); n > 1 {
+		return [][]task{tasks[n/2:], tasks[:n/2]}
+	}
+	t := tasks[0]
+	for i := range uint64(4) {
+		out = append(out, []task{{job: t.job, part: t.part + i*t.parts, parts: 4 * t.parts}})
+	}
+	return out
+}
+
+// Bounds of a pass: the hits of findings that are held before they get their
+// rows, and after how many hits the memory that is used is looked at.
+const (
+	maxHeld    = 2_000_000
+	checkEvery = 1 << 14
+)
+
+// pass is one look at all hits.
+type pass struct {
+	*runner
+	tasks  []task
+	all    []*evaluation
+	byRule map[int32][]*evaluation
+	found  []*Found
+	held   int
+	told   bool // some of what was found was handed on: it cannot be begun anew
+	wait   int64
+}
+
 // pass shows all hits to some tasks, and gives what they found.
 func (r *runner) pass(ctx context.Context, tasks []task) error {
-	var found []*Found
-	byRule := map[int32][]*evaluation{}
-	var all []*evaluation
+	if len(tasks) == 0 {
+		return nil
+	}
+	p := &pass{runner: r, tasks: tasks, byRule: map[int32][]*evaluation{}}
 	for _, t := range tasks {
-		e := newEvaluation(t, func(f *Found) { found = append(found, f) })
-		all = append(all, e)
+		e := newEvaluation(t, func(f *Found) { p.found = append(p.found, f); p.held += len(f.hits) })
+		p.all = append(p.all, e)
 		for rule := range t.places {
-			byRule[rule] = append(byRule[rule], e)
+			p.byRule[rule] = append(p.byRule[rule], e)
 		}
 	}
-	err := r.each(ctx, func(h *Hit, at int64) {
-		for _, e := range byRule[h.Rule] {
-			e.add(h, at)
-		}
-	})
-	if err != nil {
+	if err := r.each(ctx, func(h *Hit, at int64) error { return p.hit(ctx, h, at) }); err != nil {
 		return err
 	}
-	for _, e := range all {
+	for _, e := range p.all {
 		e.end()
 	}
-	return r.tell(ctx, found)
+	return r.tell(ctx, p.found)
+}
+
+func (p *pass) hit(ctx context.Context, h *Hit, at int64) error {
+	for _, e := range p.byRule[h.Rule] {
+		e.add(h, at)
+	}
+	if p.held > maxHeld {
+		if err := p.tell(ctx, p.found); err != nil {
+			return err
+		}
+		p.found, p.held, p.told = nil, 0, true
+	}
+	if p.wait--; p.wait > 0 || p.told {
+		return nil
+	}
+	size, groups := p.size()
+	if size > p.Live && (len(p.tasks) > 1 || p.tasks[0].parts < maxParts) {
+		return errCrowded
+	}
+	p.wait = min(max(checkEvery, groups/2), p.Live)
+	return nil
+}
+
+// size is about what the evaluations take, in bytes, and how many groups they
+// have.
+func (p *pass) size() (size, groups int64) {
+	for _, e := range p.all {
+		for key, g := range e.groups {
+			size += 256 + int64(2*len(key)) + 32*int64(cap(g.entries)) + 48*int64(len(g.counts))
+			if g.run != nil {
+				size += 192 + 8*int64(cap(g.run.hits))
+			}
+			if g.chain != nil {
+				size += 192 + 64*int64(len(g.chain.best))
+			}
+		}
+		groups += int64(len(e.groups))
+	}
+	return size, groups
 }
 
 // each gives all hits and, behind those of the same time, what correlations
 // found, each with its place.
-func (r *runner) each(ctx context.Context, do func(h *Hit, at int64)) error {
+func (r *runner) each(ctx context.Context, do func(h *Hit, at int64) error) error {
 	s, err := r.Open()
 	if err != nil {
 		return err
 	}
-	triggers := r.triggers()
+	triggers := r.triggers
 	for at := int64(0); s.Next(); at++ {
 		if at%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		h := s.Hit()
 		for len(triggers) > 0 && before(triggers[0].found.Met, h.Time) {
-			triggers[0].show(do)
+			if err := triggers[0].show(do); err != nil {
+				return err
+			}
 			triggers = triggers[1:]
 		}
-		do(h, at)
+		if err := do(h, at); err != nil {
+			return err
+		}
 	}
 	for _, t := range triggers {
-		t.show(do)
+		if err := t.show(do); err != nil {
+			return err
+		}
 	}
 	return s.Err()
 }
@@ -119,15 +196,15 @@ type trigger struct {
 	at    int64
 }
 
-func (t trigger) show(do func(*Hit, int64)) {
+func (t trigger) show(do func(*Hit, int64) error) error {
 	h := Hit{Time: t.found.Met, Rule: t.found.Rule}
 	for _, g := range t.found.Group {
 		h.Values = append(h.Values, []string{g[1]})
 	}
-	do(&h, t.at)
+	return do(&h, t.at)
 }
 
-func (r *runner) triggers() (list []trigger) {
+func (r *runner) newTriggers() (list []trigger) {
 	for _, all := range r.found {
 		for _, f := range all {
 			list = append(list, trigger{found: f})
@@ -176,11 +253,10 @@ type wanted struct {
 
 func (r *runner) rows(ctx context.Context, found []*Found) error {
 	var want []wanted
-	triggers := r.triggers()
 	for i, f := range found {
 		for _, at := range f.hits {
 			if at < 0 {
-				f.take(triggers[-1-at].found)
+				f.take(r.triggers[-1-at].found)
 				continue
 			}
 			want = append(want, wanted{at, int32(i)})

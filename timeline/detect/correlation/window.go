@@ -19,6 +19,28 @@ type evaluation struct {
 	emit   func(*Found)
 	sweep  int // groups at which those that are over are taken out
 	slide  bool
+	one    [1][]string // a group, used again
+}
+
+// groupsOf are the groups that a hit is in, nearly always one.
+func (e *evaluation) groupsOf(h *Hit, p *place) [][]string {
+	e.one[0] = e.one[0][:0]
+	any := len(p.groups) == 0
+	for _, at := range p.groups {
+		switch {
+		case at < 0 || at >= len(h.Values) || len(h.Values[at]) == 0:
+			e.one[0] = append(e.one[0], "")
+		case len(h.Values[at]) == 1:
+			e.one[0] = append(e.one[0], h.Values[at][0])
+			any = true
+		default:
+			return e.job.groupsOf(h, p)
+		}
+	}
+	if !any {
+		return nil
+	}
+	return e.one[:]
 }
 
 // group is what is known of the hits with the same values.
@@ -48,7 +70,7 @@ func newEvaluation(t task, emit func(*Found)) *evaluation {
 func (e *evaluation) add(h *Hit, at int64) {
 	places := e.places[h.Rule]
 	for i := range places {
-		for _, values := range e.groupsOf(h, &places[i]) {
+		for _, values := range e.groupsOf(h, &places[i]) { // borrowed
 			e.key = groupKey(e.key, values)
 			if !e.mine(e.key) {
 				continue
