@@ -188,6 +188,7 @@ data_destroyed|/usr/sbin/mkfs.ext4 /dev/sdb1
 data_destroyed|/usr/bin/shred -n 1 -z /data/x
 denial_of_service_tool|/usr/sbin/hping3 --flood -S example.com
 bandwidth_sold|/usr/local/bin/cli start accept --token x --traffmonetizer
+hidden_file_removed|/bin/rm -f /tmp/.p /tmp/.kc
 sensitive_file_linked|/bin/ln -s /etc/shadow /app/static/x
 `
 

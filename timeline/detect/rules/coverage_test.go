@@ -40,6 +40,7 @@ func TestCoverage(t *testing.T) {
 	clouds(t, &b)
 	others(&b)
 	blind(&b)
+	adding(&b)
 	if flag.Lookup("update").Value.String() == "true" { // sourcetest's
 		if err := os.WriteFile(coverage, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -180,5 +181,14 @@ func blind(b *bytes.Buffer) {
 - **Credentials of an instance that are used from elsewhere** need the machine's address, which no single record has: the story joins them (docs/story.md).
 - **Azure, Google Cloud, Okta and GitHub** have no rules yet.
 - **A user agent is what the client says.** Rules leave out the control plane's own traffic by account where they can; four of them by user agent as well (` + "`secrets_listed_everywhere`, `token_requested`, `pod_deleted_by_force`, `workload_in_system_namespace`" + `), because clusters are met in which all components share an account.
+`)
+}
+
+// adding says how a rule comes into the pack.
+func adding(b *bytes.Buffer) {
+	b.WriteString(`
+## Adding a rule
+
+One file in the folder of its log, named after what it detects; a condition of terms that all hold (` + "`a and b and not 1 of filter_*`" + `); ` + "`why`, `response`, `falsepositives`" + ` and a technique of timeline/detect/rules/attack.tsv. Beside it in testdata, under the same name, a record that it matches, and cases that each alter one thing of it, by JSON pointer, with whether it matches then. The tests take each field, value and term out of the rule and ask for a case that notices; they ask for the same of correlations, and that the pack is silent about testdata/everyday.
 `)
 }
