@@ -169,9 +169,10 @@ func (m *model) stopCounting() bool {
 	if m.tl.over.done || m.screen != onTimeline {
 		return false
 	}
+	c := m.tl.uncounted && m.asker.stop(lanePage)
 	a, b := m.asker.stop(laneOverview), m.asker.stop(laneFacets)
-	m.tl.over.done = true
-	return a || b
+	m.tl.over.done, m.tl.uncounted, m.tl.loading = true, false, m.tl.loading && !c
+	return a || b || c
 }
 
 // quit leaves, and asks first where something would be lost.

@@ -20,11 +20,12 @@ const (
 // timelineScreen is the timeline: what is asked, and what is known of the
 // answer.
 type timelineScreen struct {
-	view  view
-	where timeline.Expr // view's filter, without its span; nil for all
-	gen   int           // of the question; answers to others are dropped
-	asked bool
-	fresh bool // nothing was remembered of this case, and nobody has moved
+	view      view
+	where     timeline.Expr // view's filter, without its span; nil for all
+	gen       int           // of the question; answers to others are dropped
+	asked     bool
+	uncounted bool // the count waits for the first rows
+	fresh     bool // nothing was remembered of this case, and nobody has moved
 
 	win     window
 	loading bool // a page is under way
@@ -76,9 +77,28 @@ func (m *model) show(v view) {
 	t.gen++
 	t.win = window{}
 	t.detail.forget()
+	m.countLater()
 	m.startRows(v)
-	m.askOverview()
 	m.ask()
+}
+
+// countLater forgets the count; it is asked for when there are rows to see. Two
+// questions at once would leave no core to the screen.
+func (m *model) countLater() {
+	o := &m.tl.over
+	o.gen++
+	o.done, o.exact, m.tl.uncounted = false, false, true
+	m.tl.facets.gen++
+	m.asker.stop(laneOverview)
+	m.asker.stop(laneFacets)
+}
+
+// countNow asks for the count, if that was put off.
+func (m *model) countNow() {
+	if m.tl.uncounted {
+		m.tl.uncounted = false
+		m.askOverview()
+	}
 }
 
 // ask asks for what a screen besides the timeline shows.
@@ -127,6 +147,9 @@ func (m *model) startRows(v view) {
 	t := &m.tl
 	s, gen, n := m.c.Store, t.gen, m.pageRows()
 	a := timeline.Ask{Where: t.ask(), Fields: t.fields()}
+	if !isAll(a.Where) {
+		n = m.listHeight() + 1
+	}
 	t.loading = true
 	m.asker.ask(lanePage, func(ctx context.Context, tell func(tea.Msg)) {
 		page, err := firstPage(ctx, s, a, v, few(a, v, n))
@@ -185,6 +208,9 @@ func (m *model) ensure() {
 		return
 	}
 	near := 2 * m.listHeight()
+	if !t.over.done && !isAll(t.ask()) { // it is counted: what is read ahead can wait
+		near = m.listHeight()
+	}
 	switch {
 	case t.win.sel+near > t.win.len() && t.win.after() != "":
 		m.read(edgeAfter, t.win.after(), false)
@@ -216,6 +242,7 @@ func (r rowsMsg) take(m *model) error {
 	}
 	t.loading = r.more
 	if r.err != nil {
+		m.countNow()
 		return r.err
 	}
 	t.version++
@@ -232,6 +259,9 @@ func (r rowsMsg) take(m *model) error {
 		t.win.find(r.find)
 	}
 	t.win.show(m.listHeight())
+	if !r.more {
+		m.countNow()
+	}
 	m.ensure()
 	m.chosen()
 	return nil

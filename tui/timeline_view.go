@@ -342,6 +342,9 @@ func (m *model) rowMarks(r *timeline.Row) []seg {
 // timelineStanding is which of how many rows one is on.
 func (m *model) timelineStanding() string {
 	o := &m.tl.over
+	if m.tl.uncounted { // what was found so far
+		return "at least " + plural(int64(m.tl.win.len()), "row")
+	}
 	if o.count == 0 && !o.exact {
 		return ""
 	}

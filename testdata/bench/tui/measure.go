@@ -43,7 +43,9 @@ func (s *session) firstScreen() error {
 	return nil
 }
 
-// keysWhile presses j and waits for the frame that has the chosen row moved.
+// keysWhile presses a key and waits for the frame that shows what it did: j for
+// the chosen row moved, or t, which draws every row anew with other times, where
+// there may be no further row yet.
 func (s *session) keysWhile(what string, keys int, idle bool) error {
 	if idle {
 		if err := s.counted(); err != nil {
@@ -51,6 +53,10 @@ func (s *session) keysWhile(what string, keys int, idle bool) error {
 		}
 	}
 	var took []float64
+	key, shows := "t", "times are"
+	if idle {
+		key, shows = "j", selected
+	}
 	for i := range keys {
 		if !idle && i%15 == 0 { // another question of the whole timeline, of one's own filter each time
 			if _, err := s.send(fmt.Sprintf("/\x15user.name:*team-%d*\r", i)); err != nil {
@@ -62,11 +68,11 @@ func (s *session) keysWhile(what string, keys int, idle bool) error {
 			s.settle(30 * time.Millisecond)
 		}
 		s.drain()
-		sent, err := s.send("j")
+		sent, err := s.send(key)
 		if err != nil {
 			return err
 		}
-		at, err := s.await(10*time.Second, contains(selected))
+		at, err := s.await(10*time.Second, contains(shows))
 		if err != nil {
 			return err
 		}
