@@ -12,7 +12,6 @@ import (
 
 	"amber/evidence/custody"
 	"amber/evidence/durable"
-	"amber/timeline/correlate"
 	"amber/timeline/detect"
 	"amber/timeline/detect/findings"
 	"amber/timeline/store"
@@ -71,7 +70,7 @@ func tell(c *cli.Context, s *store.Store) (*story.Story, error) {
 		return nil, err
 	}
 	defer f.Close()
-	g, err := correlate.Build(c.Context, s)
+	g, err := linked(c, s)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,6 +20,14 @@ func graphOf(c *cli.Context) (*correlate.Graph, error) {
 		return nil, err
 	}
 	defer s.Close()
+	return linked(c, s)
+}
+
+// graphMemory is what joining may use; ten million events are joined within it.
+const graphMemory = 768 << 20
+
+func linked(c *cli.Context, s *store.Store) (*correlate.Graph, error) {
+	debug.SetMemoryLimit(graphMemory)
 	return correlate.Build(c.Context, s)
 }
 
@@ -77,7 +86,7 @@ func timelineLinks(c *cli.Context, asJSON bool) error {
 	for _, l := range g.Links {
 		from, to := g.Entities[l.From].String(), g.Entities[l.To].String()
 		if strings.Contains(from, c.Args().First()) || strings.Contains(to, c.Args().First()) {
-			j := linkJSON{from, string(l.Kind), to, l.Sure, l.Why, l.Odd, store.FormatTime(l.First), store.FormatTime(l.Last), l.Count, []string{}}
+			j := linkJSON{from, l.Kind.String(), to, l.Sure, l.Why, l.Odd, store.FormatTime(l.First), store.FormatTime(l.Last), l.Count, []string{}}
 			for _, id := range l.Rows() {
 				j.Rows = append(j.Rows, hex.EncodeToString(id[:]))
 			}

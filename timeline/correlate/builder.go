@@ -11,8 +11,8 @@ import (
 // Bounds, so that ten million events are joined within 1 GiB. Each kind has its
 // own, so that a flood of one hides no other; what is beyond is counted.
 const (
-	maxEntities  = 300_000 // of one kind
-	maxLinks     = 300_000 // of one kind
+	maxEntities  = 200_000 // of one kind
+	maxLinks     = 200_000 // of one kind
 	maxProcesses = 2_000_000
 	maxRequests  = 200_000
 	maxFiles     = 500_000
@@ -54,7 +54,7 @@ type builder struct {
 	entities map[Ref]int32
 	perKind  map[Kind]int
 	links    map[linkKey]int32
-	perLink  map[LinkKind]int
+	perLink  [numLinkKinds]int
 	lost     map[string]int64
 
 	procs    procTable
@@ -74,7 +74,6 @@ func newBuilder() *builder {
 		entities: map[Ref]int32{},
 		perKind:  map[Kind]int{},
 		links:    map[linkKey]int32{},
-		perLink:  map[LinkKind]int{},
 		lost:     map[string]int64{},
 		tokens:   map[int32]*tokenUse{},
 		sessions: map[int32]*sessionUse{},
@@ -136,7 +135,7 @@ func (b *builder) linkRow(kind LinkKind, from, to int32, sure Sure, why string, 
 	i, ok := b.links[key]
 	if !ok {
 		if b.perLink[kind] >= maxLinks {
-			b.lost["links of the kind "+string(kind)]++
+			b.lost["links of the kind "+kind.String()]++
 			return nil
 		}
 		b.perLink[kind]++
@@ -208,7 +207,7 @@ func compareLinks(a, b Link) int {
 	if d := a.To - b.To; d != 0 {
 		return d
 	}
-	return strings.Compare(string(a.Kind), string(b.Kind))
+	return int(a.Kind) - int(b.Kind)
 }
 
 func earlier(a, b timeline.Time) timeline.Time {

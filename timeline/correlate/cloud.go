@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"amber/timeline"
@@ -16,8 +15,7 @@ type sessionUse struct {
 	instance string // of a session that a machine's role has
 	name     string // that its opener chose
 	role     int32
-	from     map[int32]int32
-	first    []int32 // addresses in the order in which they were first used
+	from     []usedFrom // in the order of their first use
 }
 
 // cloud reads an event of the provider's API.
@@ -48,7 +46,10 @@ func (b *builder) caller(r *row) int32 {
 		}
 		of := b.entity(Ref{AccessKey, key}, r)
 		b.link(KeyOf, of, who, Certain, "the record says so", r)
-		b.usedFrom(b.sessionOf(of).from, of, r)
+		if of != none {
+			use := b.sessionOf(of)
+			use.from = b.usedFrom(use.from, of, r)
+		}
 		return who
 	}
 	self := b.entity(Ref{Session, sessionName(key, role, session)}, r)
@@ -61,8 +62,7 @@ func (b *builder) caller(r *row) int32 {
 	}
 	use.name, use.role = session, b.entity(Ref{CloudRole, role}, r)
 	b.link(OfRole, self, use.role, Certain, "the record says so", r)
-	b.usedFrom(use.from, self, r)
-	b.calledFrom(use, r)
+	use.from = b.usedFrom(use.from, self, r)
 	if instance := r.field(timeline.CloudInstanceID); instance != "" {
 		use.instance = instance
 		b.link(Opened, b.entity(Ref{Instance, instance}, r), self, Certain, "the session has the machine's name, which the provider gives it", r)
@@ -74,18 +74,10 @@ func (b *builder) caller(r *row) int32 {
 func (b *builder) sessionOf(of int32) *sessionUse {
 	use := b.sessions[of]
 	if use == nil {
-		use = &sessionUse{openedBy: none, role: none, from: map[int32]int32{}}
+		use = &sessionUse{openedBy: none, role: none}
 		b.sessions[of] = use
 	}
 	return use
-}
-
-func (b *builder) calledFrom(use *sessionUse, r *row) {
-	if ip := address(r.field(timeline.SourceIP)); ip != "" {
-		if i, ok := b.entities[Ref{Address, ip}]; ok && len(use.first) < maxAddresses && !slices.Contains(use.first, i) {
-			use.first = append(use.first, i)
-		}
-	}
 }
 
 // opening is the opening of a session whose key was not recorded.
@@ -269,8 +261,8 @@ func (b *builder) settleSessions() {
 		switch {
 		case use.opened != "" && (use.openedBy != none || use.instance != ""):
 			b.markSession(use, use.opened, "it was opened from "+use.opened)
-		case use.instance != "" && len(use.first) > 1:
-			first := b.g.Entities[use.first[0]].Name
+		case use.instance != "" && len(use.from) > 1:
+			first := b.g.Entities[use.from[0].address].Name
 			b.markSession(use, first, "it is that of the machine "+use.instance+" and was first used from "+first)
 		}
 	}
@@ -324,9 +316,9 @@ func (b *builder) settleOpening(session int32, use *sessionUse, pods map[string]
 }
 
 func (b *builder) markSession(use *sessionUse, home, why string) {
-	for from, at := range use.from {
-		if ip := b.g.Entities[from].Name; ip != home && !b.nodeIPs[ip] {
-			b.g.Links[at].Odd = why + ", and this is another address, of no node that is known"
+	for _, u := range use.from {
+		if ip := b.g.Entities[u.address].Name; ip != home && !b.nodeIPs[ip] {
+			b.g.Links[u.link].Odd = why + ", and this is another address, of no node that is known"
 		}
 	}
 }

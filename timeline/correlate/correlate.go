@@ -78,38 +78,49 @@ func (s Sure) String() string { return sureness[s] }
 func (s Sure) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LinkKind is what one entity is to another: From KIND To.
-type LinkKind string
+type LinkKind uint8
 
 // The kinds of links.
 const (
-	InPod      LinkKind = "belongs to"          // container → pod
-	OnNode     LinkKind = "runs on"             // pod, container → node; node → instance
-	RunsImage  LinkKind = "was made of"         // container, pod → image
-	RunsIn     LinkKind = "runs in"             // process → container
-	Started    LinkKind = "started"             // exec request → process
-	AttachedTo LinkKind = "was attached to"     // attach request → process
-	Forwarded  LinkKind = "was forwarded to"    // port-forward request → process
-	AskedFor   LinkKind = "asked for"           // user → request
-	Entered    LinkKind = "led into"            // request → pod
-	TokenOf    LinkKind = "is a token of"       // token → service account
-	BoundTo    LinkKind = "is bound to"         // token → pod
-	IssuedTo   LinkKind = "had issued"          // user → token
-	ActsAs     LinkKind = "acted as"            // user → user, service account
-	UsedFrom   LinkKind = "was used from"       // token, session, access key → address
-	Opened     LinkKind = "opened"              // service account, user, session, instance → session
-	OfRole     LinkKind = "has the role"        // session → role
-	KeyOf      LinkKind = "is a key of"         // access key → cloud user
-	Called     LinkKind = "called"              // session → object (SERVICE:CALL)
-	HasAddress LinkKind = "has the address"     // pod, node, service → address
-	Reached    LinkKind = "connected to"        // container, node → address
-	Wrote      LinkKind = "wrote"               // process → file
-	RunAs      LinkKind = "was run as"          // file → process
-	OwnedBy    LinkKind = "is owned by"         // pod → workload → workload
-	Created    LinkKind = "created"             // user, service account → pod, workload, …
-	Changed    LinkKind = "changed"             // the same
-	Deleted    LinkKind = "deleted"             // the same
-	UsesToken  LinkKind = "has the identity of" // pod → service account
+	InPod      LinkKind = iota // container → pod
+	OnNode                     // pod, container, process → node; node → instance
+	RunsImage                  // container, pod, workload → image
+	RunsIn                     // process → container
+	Started                    // exec request → process
+	AttachedTo                 // attach request → process
+	Forwarded                  // port-forward request → process
+	AskedFor                   // user → request
+	Entered                    // request → pod
+	TokenOf                    // token → service account
+	BoundTo                    // token → pod
+	IssuedTo                   // user → token
+	ActsAs                     // user → user, service account
+	UsedFrom                   // token, session, access key → address
+	Opened                     // service account, pod, user, instance → session
+	OfRole                     // session → role
+	KeyOf                      // access key → cloud user
+	Called                     // session → object (call/SERVICE:CALL)
+	HasAddress                 // pod, container, node, service → address
+	Reached                    // pod, container, node → address
+	Wrote                      // process → file
+	RunAs                      // file → process
+	OwnedBy                    // pod → workload → workload
+	Created                    // user, service account → what it created
+	Changed                    // the same
+	Deleted                    // the same
+	UsesToken                  // pod, workload → service account
+	numLinkKinds
 )
+
+var linkKinds = [numLinkKinds]string{
+	InPod: "belongs to", OnNode: "runs on", RunsImage: "was made of", RunsIn: "runs in", Started: "started", AttachedTo: "was attached to",
+	Forwarded: "was forwarded to", AskedFor: "asked for", Entered: "led into", TokenOf: "is a token of", BoundTo: "is bound to", IssuedTo: "had issued",
+	ActsAs: "acted as", UsedFrom: "was used from", Opened: "opened", OfRole: "has the role", KeyOf: "is a key of", Called: "called",
+	HasAddress: "has the address", Reached: "connected to", Wrote: "wrote", RunAs: "was run as", OwnedBy: "is owned by", Created: "created",
+	Changed: "changed", Deleted: "deleted", UsesToken: "has the identity of",
+}
+
+func (k LinkKind) String() string { return linkKinds[k] }
 
 // maxRows is how many rows a link names; Count says how many there are.
 const maxRows = 3
@@ -117,14 +128,14 @@ const maxRows = 3
 // Link joins two entities.
 type Link struct {
 	Kind        LinkKind
-	From, To    int // in Graph.Entities
 	Sure        Sure
+	kept        uint8
+	From, To    int    // in Graph.Entities
 	Why         string // by what it is known, and what speaks against it
 	Odd         string // what is out of place about it, where something is
 	First, Last timeline.Time
 	Count       int64 // rows that show it
 	rows        [maxRows]timeline.RowID
-	kept        uint8
 }
 
 // Rows are the first rows that show the link, in the timeline's order.

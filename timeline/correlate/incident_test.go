@@ -67,7 +67,7 @@ func TestIncident(t *testing.T) {
 	}
 	links := map[string]found{}
 	for _, l := range g.Links {
-		links[named(g, l.From)+" | "+string(l.Kind)+" | "+named(g, l.To)] = found{l.Sure.String(), l.Odd, len(l.Rows())}
+		links[named(g, l.From)+" | "+l.Kind.String()+" | "+named(g, l.To)] = found{l.Sure.String(), l.Odd, len(l.Rows())}
 		if l.Why == "" || len(l.Rows()) == 0 || l.Count < 1 {
 			t.Errorf("%s %s %s: says neither why nor by which rows", named(g, l.From), l.Kind, named(g, l.To))
 		}

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -226,8 +227,11 @@ func (b *builder) generatedFrom(ref Ref, ns, name string) (int32, bool) {
 type tokenUse struct {
 	pod  int32
 	node string
-	from map[int32]int32 // addresses → the link's place
+	from []usedFrom
 }
+
+// usedFrom is an address, and the place of the link that says so.
+type usedFrom struct{ address, link int32 }
 
 // maxAddresses is from how many addresses the use of one credential is told
 // apart.
@@ -247,7 +251,7 @@ func (b *builder) token(r *row) {
 	b.link(TokenOf, token, b.entityAt(account, r.Time), Certain, "the API server says so", r)
 	use := b.tokens[token]
 	if use == nil {
-		use = &tokenUse{pod: none, from: map[int32]int32{}}
+		use = &tokenUse{pod: none}
 		b.tokens[token] = use
 	}
 	if pod := r.text(userExtra + "pod-name"); pod != "" && account.Kind == Account {
@@ -261,23 +265,25 @@ func (b *builder) token(r *row) {
 			b.link(OnNode, use.pod, b.entity(Ref{Node, node}, r), Certain, "its token says so", r)
 		}
 	}
-	b.usedFrom(use.from, token, r)
+	use.from = b.usedFrom(use.from, token, r)
 }
 
 // usedFrom notes from which address a credential was used.
-func (b *builder) usedFrom(seen map[int32]int32, credential int32, r *row) {
+func (b *builder) usedFrom(seen []usedFrom, credential int32, r *row) []usedFrom {
 	ip := address(r.field(timeline.SourceIP))
 	if ip == "" {
-		return
+		return seen
 	}
 	from := b.entity(Ref{Address, ip}, r)
-	if _, ok := seen[from]; !ok && len(seen) >= maxAddresses {
+	known := slices.ContainsFunc(seen, func(u usedFrom) bool { return u.address == from })
+	if !known && len(seen) >= maxAddresses {
 		b.lost["addresses of one credential"]++
-		return
+		return seen
 	}
-	if l := b.link(UsedFrom, credential, from, Certain, "the request came from there", r); l != nil {
-		seen[from] = b.links[linkKey{UsedFrom, credential, from}]
+	if l := b.link(UsedFrom, credential, from, Certain, "the request came from there", r); l != nil && !known {
+		seen = append(seen, usedFrom{from, b.links[linkKey{UsedFrom, credential, from}]})
 	}
+	return seen
 }
 
 // issued reads a request for a token.
@@ -306,15 +312,19 @@ func (b *builder) settleTokens() {
 		if use.pod == none || len(use.from) == 0 {
 			continue
 		}
-		own, why := known[use.pod], "the address is neither that of "+b.g.Entities[use.pod].String()+" nor that of a node, as far as they are known"
+		own := known[use.pod]
 		if node, ok := b.entities[Ref{Node, use.node}]; ok {
 			own = slices.Concat(own, known[node])
 		}
-		if len(own) == 0 {
+		var why string
+		if len(own) > 0 {
+			why = "the address is neither that of " + b.g.Entities[use.pod].String() + " nor that of a node, as far as they are known"
+		} else {
 			home := b.firstFrom(use)
-			own, why = []string{b.g.Entities[home].Name}, "the token was used first from "+b.g.Entities[home].Name+", and this is another address, of no node that is known"
-			if l := b.g.Links[use.from[home]]; !isLocal(own[0]) && !b.nodeIPs[own[0]] {
-				b.linkRow(HasAddress, use.pod, home, Likely, "its token was used first from there", l.First, l.rows[0])
+			own = []string{b.g.Entities[home.address].Name}
+			why = "the token was used first from " + own[0] + ", and this is another address, of no node that is known"
+			if l := b.g.Links[home.link]; !isLocal(own[0]) && !b.nodeIPs[own[0]] {
+				b.linkRow(HasAddress, use.pod, home.address, Likely, "its token was used first from there", l.First, l.rows[0])
 			}
 		}
 		b.markForeign(use, own, why)
@@ -322,19 +332,11 @@ func (b *builder) settleTokens() {
 }
 
 // firstFrom is the address from which a token was used first.
-func (b *builder) firstFrom(use *tokenUse) int32 {
-	first := none
-	for from, at := range use.from {
-		if first == none {
-			first = from
-			continue
-		}
-		l, old := &b.g.Links[at], &b.g.Links[use.from[first]]
-		if before(l.First, old.First) || l.First == old.First && b.g.Entities[from].Name < b.g.Entities[first].Name {
-			first = from
-		}
-	}
-	return first
+func (b *builder) firstFrom(use *tokenUse) usedFrom {
+	return slices.MinFunc(use.from, func(x, y usedFrom) int {
+		a, c := b.g.Links[x.link].First, b.g.Links[y.link].First
+		return cmp.Or(cmp.Compare(a.Micros, c.Micros), cmp.Compare(a.Nanos, c.Nanos), strings.Compare(b.g.Entities[x.address].Name, b.g.Entities[y.address].Name))
+	})
 }
 
 // addresses are those of pods and nodes, as far as something else than their
@@ -350,9 +352,9 @@ func (b *builder) addresses() map[int32][]string {
 }
 
 func (b *builder) markForeign(use *tokenUse, own []string, why string) {
-	for from, at := range use.from {
-		if ip := b.g.Entities[from].Name; !slices.Contains(own, ip) && !isLocal(ip) && !b.nodeIPs[ip] {
-			b.g.Links[at].Odd = why
+	for _, u := range use.from {
+		if ip := b.g.Entities[u.address].Name; !slices.Contains(own, ip) && !isLocal(ip) && !b.nodeIPs[ip] {
+			b.g.Links[u.link].Odd = why
 		}
 	}
 }
