@@ -72,12 +72,12 @@ func ruleFiles(paths []string) (findings.RuleSet, error) {
 			return findings.RuleSet{}, usagef("--rules %s: %w", p, err)
 		}
 		trees, names = append(trees, tree.FS), append(names, abs)
-		all = joined(all, tree.load(p))
+		all = bothRules(all, tree.load(p))
 	}
 	return findings.NewRuleSet(strings.Join(names, ", "), all, trees...)
 }
 
-func joined(a, b detect.Rules) detect.Rules {
+func bothRules(a, b detect.Rules) detect.Rules {
 	a.Matchers = append(a.Matchers, b.Matchers...)
 	a.Correlations = append(a.Correlations, b.Correlations...)
 	a.Problems = append(a.Problems, b.Problems...)
@@ -127,7 +127,7 @@ func (t tree) load(at string) detect.Rules {
 	falcos, problems := falcoFiles(t)
 	all := sigma.Load(t.FS)
 	if len(falcos) > 0 {
-		all = joined(all, falco.LoadFiles(t.FS, falcos...))
+		all = bothRules(all, falco.LoadFiles(t.FS, falcos...))
 	}
 	all.Problems = append(all.Problems, problems...)
 	for i := range all.Problems {
