@@ -61,6 +61,6 @@ func (k known) joined(l truth.Link, from, to map[int]bool) bool {
 		return false
 	}
 	return slices.ContainsFunc(k.graph.Links, func(g correlate.Link) bool {
-		return string(g.Kind) == l.Through && (from[g.From] && to[g.To] || from[g.To] && to[g.From])
+		return g.Kind.String() == l.Through && (from[g.From] && to[g.To] || from[g.To] && to[g.From])
 	})
 }

@@ -27,16 +27,13 @@ import (
 // after all: then the line goes.
 var (
 	unfound = map[string]string{
-		"recon":         "a web server's lines in a container's log have no fields of their own, and no rule reads their text",
-		"exploit":       "no rule sees that a web server's child runs what it should not; the story says it, as likely",
-		"discovery":     "uname, hostname, env and mount by themselves are everyday",
-		"exfiltration":  "no rule minds a connection of nc that starts no shell; those of the rows name the tokens",
-		"wipe-pod":      "what is removed are two files in /tmp, and a log outside of the usual folders",
-		"cloud-session": "a role is assumed by a web identity every hour; the story minds the address",
-		"cloud-data":    "no rule counts what is read from a bucket",
+		"recon":        "a web server's lines in a container's log have no fields of their own, and no rule reads their text",
+		"exploit":      "no rule sees that a web server's child runs what it should not; the story says it, as likely",
+		"discovery":    "uname, hostname, env and mount by themselves are everyday",
+		"exfiltration": "what nc sends is named as a channel, and what it sends as tokens read; nothing joins the two",
 	}
 	untold = map[string]string{
-		"wipe-pod": "nothing found it, and it does not stand out by itself",
+		"discovery": "no rule finds it, and looking round does not stand out by itself",
 	}
 	unbound = map[string]string{}
 )
@@ -124,6 +121,32 @@ func TestFound(t *testing.T) {
 		named = slices.Compact(named)
 		ok := slices.ContainsFunc(named, func(id string) bool { return sameTechnique(id, s.Technique) })
 		expect(t, s.ID, ok, unfound, fmt.Sprintf("no finding names %s; those of its rows name %v", s.Technique, named))
+	}
+}
+
+// TestQuiet: what customers do is nothing bad.
+func TestQuiet(t *testing.T) {
+	k := detected(t)
+	steps := 0
+	for _, s := range k.truth.Steps {
+		if s.Actor != k.truth.Facts["customer"] {
+			continue
+		}
+		steps++
+		for _, r := range k.of(t, s) {
+			list, err := k.found.ByRow(r.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range list {
+				if level, ok := detect.ParseLevel(f.Level); !ok || level >= detect.Medium {
+					t.Errorf("%s: %s (%s) is found in %v", s.ID, f.Title, f.Level, r.Values["process.command_line"])
+				}
+			}
+		}
+	}
+	if steps == 0 {
+		t.Error("no customer does anything")
 	}
 }
 
