@@ -10,7 +10,7 @@ import (
 func (s *Set) correlations(list []*Correlation) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *Correlation) int { return byID(&a.Rule, &b.Rule) })
-	list = slices.CompactFunc(list, func(a, b *Correlation) bool { return s.twice(&a.Rule, &b.Rule) })
+	list = slices.CompactFunc(list, func(a, b *Correlation) bool { return s.twice(&b.Rule, &a.Rule) })
 	for {
 		n := len(list)
 		list = slices.DeleteFunc(list, func(c *Correlation) bool { return !s.sound(c, list) })

@@ -24,7 +24,7 @@ type Set struct {
 func Compile(r Rules) *Set {
 	s := &Set{Matchers: slices.Clone(r.Matchers), Problems: slices.Clone(r.Problems), indexes: map[string]*index{}}
 	slices.SortStableFunc(s.Matchers, func(a, b Matcher) int { return byID(a.Rule(), b.Rule()) })
-	s.Matchers = slices.CompactFunc(s.Matchers, func(a, b Matcher) bool { return s.twice(a.Rule(), b.Rule()) })
+	s.Matchers = slices.CompactFunc(s.Matchers, func(a, b Matcher) bool { return s.twice(b.Rule(), a.Rule()) })
 	s.correlations(r.Correlations)
 	wanted := map[string][]int32{}
 	for i, m := range s.Matchers {
