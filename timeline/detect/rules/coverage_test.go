@@ -175,7 +175,7 @@ func blind(b *bytes.Buffer) {
 ## What is not seen
 
 - **An audit log at the level Metadata** has no bodies: what a role allows, what a pod mounts, whom a binding names. There the rules on the request itself are left (who created a cron job where, who impersonated whom), and what Pod Security Admission noted in its annotations. Record at least ` + "`Request`" + ` for pods, workloads, RBAC and webhooks, and ` + "`Metadata`" + ` for secrets.
-- **GKE's audit log** has its own form: the rules on bodies match where it carries the request.
+- **GKE's audit log** has neither HTTP's status, nor who was impersonated, nor the address that was asked for: the rules that need one of them are silent about it (a test lists them). All others match it, where it carries the request.
 - **CloudTrail without data events** has no reads and writes of objects, no invocations of functions.
 - **auditd** names no parent program: rules on parents are evaluated on Falco's and Tetragon's records alone. A category with a field that a data set cannot give is listed as doubtful by ` + "`amber detect lint`" + `.
 - **Credentials of an instance that are used from elsewhere** need the machine's address, which no single record has: the story joins them (docs/story.md).

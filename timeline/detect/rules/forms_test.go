@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ var wrappers = map[string]map[string]func(record string) string{
 		"EKS": func(r string) string {
 			return fmt.Sprintf(`{"messageType":"DATA_MESSAGE","owner":"111122223333","logGroup":"/aws/eks/prod/cluster","logStream":"kube-apiserver-audit-1","subscriptionFilters":["all"],"logEvents":[{"id":"1","timestamp":1772359200000,"message":%s}]}`, quoted(r))
 		},
+		"GKE": gke,
 		"EventList": func(r string) string {
 			return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[` + r + `]}`
 		},
@@ -38,12 +40,66 @@ var wrappers = map[string]map[string]func(record string) string{
 	},
 }
 
+// gke is a request as Google's audit log has it: what the server logged in other
+// places, and no more of it.
+func gke(record string) string {
+	var e struct {
+		Verb, UserAgent string
+		User            struct{ Username string }
+		SourceIPs       []string
+		ObjectRef       struct{ Resource, Subresource, Namespace, Name string }
+		RequestObject   json.RawMessage
+		Annotations     map[string]string
+		ResponseStatus  struct{ Code int }
+	}
+	if err := json.Unmarshal([]byte(record), &e); err != nil {
+		return err.Error()
+	}
+	kind, name := e.ObjectRef.Resource, "core/v1"
+	if e.ObjectRef.Namespace != "" {
+		name += "/namespaces/" + e.ObjectRef.Namespace
+	}
+	name += "/" + kind
+	if e.ObjectRef.Name != "" || e.ObjectRef.Subresource != "" {
+		name += "/" + cmp.Or(e.ObjectRef.Name, "example")
+	}
+	if sub := e.ObjectRef.Subresource; sub != "" {
+		kind, name = kind+"."+sub, name+"/"+sub
+	}
+	status := 0
+	if e.ResponseStatus.Code >= 400 {
+		status = 7 // PERMISSION_DENIED
+	}
+	proto := map[string]any{
+		"@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": "k8s.io",
+		"authenticationInfo": map[string]any{"principalEmail": e.User.Username},
+		"methodName":         "io.k8s.core.v1." + kind + "." + e.Verb, "resourceName": name,
+		"requestMetadata": map[string]any{"callerIp": e.SourceIPs[0], "callerSuppliedUserAgent": e.UserAgent},
+		"status":          map[string]any{"code": status},
+	}
+	if len(e.RequestObject) > 0 {
+		proto["request"] = e.RequestObject
+	}
+	text, err := json.Marshal(map[string]any{"protoPayload": proto, "labels": e.Annotations, "timestamp": "2026-03-01T10:00:00Z", "resource": map[string]any{"type": "k8s_cluster"}})
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
 func quoted(s string) string {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// unlogged are rules that need what GKE's log has not: the status of HTTP, who was
+// impersonated, and the address that was asked for.
+var unlogged = []string{
+	"anonymous_request_answered", "anonymous_request_refused", "base_request_forbidden", "base_request_unauthenticated", "exec_of_attack_tool",
+	"impersonation_of_privileged", "impersonation_of_service_account", "rbac_changed_while_impersonating",
 }
 
 // Every rule matches its record in whichever form it is delivered.
@@ -54,8 +110,9 @@ func TestWrapped(t *testing.T) {
 			text := wrap(strings.TrimSpace(string(c.text(t, altered{}))))
 			hit := false
 			err := fields.Read(sources[c.Source], strings.NewReader(text+"\n"), func(v *fields.View) { hit = hit || m.Match(v) })
-			if err != nil || !hit {
-				t.Errorf("%s: not in the form of %s: %v", m.Rule().Path, form, err)
+			name := strings.TrimSuffix(path.Base(m.Rule().Path), ".yml")
+			if err != nil || hit == (form == "GKE" && slices.Contains(unlogged, name)) {
+				t.Errorf("%s: in the form of %s: %v, %v", m.Rule().Path, form, hit, err)
 			}
 		}
 	}
