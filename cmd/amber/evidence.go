@@ -21,7 +21,7 @@ func evidenceCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "evidence",
 		Usage: "read, verify and hand over what was collected",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			{Name: "ls", Usage: "list the case's bundles, or what a bundle holds", ArgsUsage: "[ID [PATH]]", Flags: common(), Action: viewing(0, 2, "[ID [PATH]]", evidenceLs)},
 			{Name: "cat", Usage: "write one member's content to standard output", ArgsUsage: "ID PATH", Flags: common(), Action: viewing(2, 2, "ID PATH", evidenceCat)},
 			{
@@ -55,7 +55,7 @@ func evidenceCommand() *cli.Command {
 				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: action(1, 1, "FILE|-", evidenceImport),
 				Flags: common(&cli.StringFlag{Name: "from", Usage: "whom it comes from, for the custody log"}),
 			},
-		},
+		}, analyseCommands(common)...),
 	}
 }
 
