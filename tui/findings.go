@@ -24,6 +24,7 @@ type findingsScreen struct {
 	tactic  int    // of the matrix
 	tech    int    // of the tactic
 	only    string // a technique that the list is narrowed to
+	before  list   // where one stood before that
 	rule    string // a rule that it is narrowed to: its findings one by one
 	cached  []*group
 	key     groupKey
@@ -118,6 +119,7 @@ func findingKeys() []binding {
 	g := "findings"
 	return []binding{
 		{"enter", atFindings, "its events", "the events of the finding, in the timeline", g, act((*model).openFinding)},
+		{"p", atFindings, "pivot", "pivot: its rule's events, its time, its users and files", g, act((*model).openFindingPivot)},
 		{"a tab", atFindings, "ATT&CK matrix", "the ATT&CK matrix, or the list", g, act(func(m *model) { m.found.matrix = !m.found.matrix })},
 		{"l right", atFindings, "", "the next tactic", g, act(func(m *model) { m.found.tactic++ })},
 		{"h left", atFindings, "", "the tactic before", g, act(func(m *model) { m.found.tactic = max(0, m.found.tactic-1) })},
@@ -209,6 +211,7 @@ func (m *model) openFinding() {
 		return
 	}
 	if len(g.all) > 1 {
+		m.found.before = m.found.list
 		m.found.rule, m.found.list = g.RuleID, list{}
 		m.say("the findings of this rule one by one; esc or x shows all rules again")
 		return
@@ -216,14 +219,7 @@ func (m *model) openFinding() {
 	f := g.Finding
 	v := view{At: f.Time.Micros, HasAt: true, Row: f.Rows[0], Title: f.Title}
 	if len(f.Rows) <= maxOpened {
-		var ids []string
-		for _, id := range f.Rows {
-			ids = append(ids, fmt.Sprintf("%x", id[:]))
-		}
-		v.Filter = "row_id:(" + strings.Join(ids, " OR ") + ")"
-		if len(ids) == 1 {
-			v.Filter = "row_id:" + ids[0]
-		}
+		v.Filter = rowsFilter(f.Rows)
 	} else {
 		v.Span = span{f.Time.Micros, f.End.Micros + 1}
 	}
@@ -281,5 +277,54 @@ func (m *model) judge(state string) {
 // widenFindings takes back what the list is narrowed to, and tells whether it
 // was.
 func (m *model) widenFindings() {
-	m.found.only, m.found.rule, m.found.list = "", "", list{}
+	if m.found.rule != "" {
+		m.found.list = m.found.before
+	}
+	m.found.only, m.found.rule = "", ""
+}
+
+// rowsFilter asks for rows by their ids.
+func rowsFilter(rows []timeline.RowID) string {
+	var ids []string
+	for _, id := range rows {
+		ids = append(ids, fmt.Sprintf("%x", id[:]))
+	}
+	if len(ids) == 1 {
+		return "row_id:" + ids[0]
+	}
+	return "row_id:(" + strings.Join(ids, " OR ") + ")"
+}
+
+// openFindingPivot offers where to go from the finding: to all of its rule's
+// events, and to what they are about.
+func (m *model) openFindingPivot() {
+	g := m.group()
+	if g == nil || len(g.Rows) == 0 {
+		return
+	}
+	at := view{At: g.Time.Micros, HasAt: true, Row: g.Rows[0]}
+	to := func(change func(v *view)) func(*model) tea.Cmd {
+		return act(func(m *model) {
+			v := at
+			change(&v)
+			m.visit(v)
+		})
+	}
+	var rows []timeline.RowID
+	for _, f := range g.all {
+		rows = append(rows, f.Rows...)
+	}
+	rows = rows[:min(len(rows), maxOpened)]
+	u := &menu{title: "from this finding", items: []item{
+		{"e", "all events of this rule", plural(int64(len(rows)), "event"), to(func(v *view) { v.Filter, v.Title = rowsFilter(rows), g.Title })},
+		{"1", "around its time, all sources: ±1m", "", to(func(v *view) {
+			v.Span, v.Title = span{g.Time.Micros - 60e6, g.Time.Micros + 60e6}, "±1m"
+		})},
+	}}
+	for i, e := range g.Entities[:min(len(g.Entities), 15)] {
+		if field, value, ok := strings.Cut(e, ":"); ok {
+			u.items = append(u.items, item{string(rune('a' + 5 + i)), "all about " + value, field, to(func(v *view) { v.Filter, v.Title = term(field, value), value })})
+		}
+	}
+	m.over = u
 }

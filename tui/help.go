@@ -39,7 +39,7 @@ func introduction(s screen) []string {
 	case onEvidence:
 		return []string{"What was collected. What differs from the image comes first.", "Enter unfolds or views; every look is entered in the custody log."}
 	case onStory:
-		return []string{"What was pinned with S, in your order; ctrl-s exports it as Markdown or HTML."}
+		return []string{"Amber tells what happened, from what the rules found and how it is joined. S takes", "a sentence into your own story, tab goes there; ctrl-s exports it as Markdown or HTML."}
 	}
 	return []string{
 		"All events in the order of time; the bars above show when how many happened.",

@@ -55,9 +55,9 @@ const (
 	atProcesses
 	atEvidence
 	atStory
+	atTold
 	anywhere   = place(0xffff)
 	atTimeline = atList | atFacets | atDetail
-	atLists    = atFindings | atProcesses | atEvidence | atStory | atTimeline
 )
 
 // here is the place that has the focus.
@@ -70,6 +70,9 @@ func (m *model) here() place {
 	case onEvidence:
 		return atEvidence
 	case onStory:
+		if !m.story.mine {
+			return atTold
+		}
 		return atStory
 	}
 	return [...]place{atList, atFacets, atDetail}[m.tl.focus]

@@ -170,6 +170,9 @@ func (m *model) titleLine() string {
 	segs := []seg{{" amber ", m.k.Title}}
 	for s := range screens {
 		as, name := m.k.Tab, s.String()
+		if s == onFindings && len(m.found.all) > 0 {
+			name += " (" + short(int64(len(m.found.all))) + ")"
+		}
 		text := " " + string(rune('1'+s)) + " " + name + " "
 		if s == m.screen {
 			as, text = m.k.Here, "["+string(rune('1'+s))+" "+name+"]"

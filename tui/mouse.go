@@ -43,7 +43,10 @@ func (m *model) moused(msg tea.MouseMsg) tea.Cmd {
 func (m *model) clickTab(x int) {
 	at := len(" amber ")
 	for s := range screens {
-		if at += len(s.String()) + 4; x < at {
+		if at += len(s.String()) + 4; s == onFindings && len(m.found.all) > 0 {
+			at += 3 + len(short(int64(len(m.found.all))))
+		}
+		if x < at {
 			m.goTo(s)
 			return
 		}

@@ -50,20 +50,23 @@ type graphMsg struct {
 
 func (m *model) loadProcesses() {
 	p := &m.procs
-	if p.graph != nil || p.loading {
+	if p.freezes != nil || p.loading {
 		m.chooseScope()
 		return
 	}
 	p.loading = true
 	m.doing = "joining all events, esc stops"
-	s := m.c.Store
+	s, g := m.c.Store, p.graph
 	m.asker.ask(laneWork, func(ctx context.Context, tell func(tea.Msg)) {
-		g, err := correlate.Build(ctx, s)
+		var err error
+		if g == nil {
+			g, err = correlate.Build(ctx, s)
+		}
 		if err != nil {
 			m.asker.send(graphMsg{err: err}) // also when it was called off
 			return
 		}
-		f, err := freezes(ctx, s)
+		f, err := freezes(ctx, s) // not nil where there are none
 		m.asker.send(graphMsg{g, f, err})
 	})
 }
@@ -75,7 +78,7 @@ func freezes(ctx context.Context, s timeline.Store) ([]freeze, error) {
 		return nil, err
 	}
 	page, err := s.Rows(ctx, timeline.Ask{Where: where, Fields: []string{"container.id"}}, "", 1000)
-	var out []freeze
+	out := []freeze{}
 	for _, r := range page.Rows {
 		out = append(out, freeze{shortID(text(r.Values["container.id"])), r.Time.Micros})
 	}
@@ -96,17 +99,22 @@ func (g graphMsg) take(m *model) error {
 	if g.err != nil {
 		return g.err
 	}
-	p.graph, p.freezes = g.graph, g.freezes
+	p.know(g.graph, g.freezes)
+	m.chooseScope()
+	return nil
+}
+
+// know takes a graph in.
+func (p *processScreen) know(g *correlate.Graph, f []freeze) {
+	p.graph, p.freezes = g, f
 	p.shut, p.touched = map[correlate.Ref]bool{}, map[correlate.Ref][]string{}
-	p.scopes = scopesOf(p.graph)
-	for _, l := range p.graph.Links {
+	p.scopes = scopesOf(g)
+	for _, l := range g.Links {
 		if l.Kind == correlate.Wrote {
-			from, to := p.graph.Entities[l.From].Ref, p.graph.Entities[l.To].Name
+			from, to := g.Entities[l.From].Ref, g.Entities[l.To].Name
 			p.touched[from] = append(p.touched[from], to)
 		}
 	}
-	m.chooseScope()
-	return nil
 }
 
 // scopesOf are the containers and hosts that have processes, containers first,

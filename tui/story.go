@@ -6,17 +6,34 @@ import (
 	"strings"
 )
 
-// storyScreen is the rows that were pinned, with their comments.
-type storyScreen struct{ list list }
+// storyScreen is the rows that were pinned, with their comments; and the story
+// as amber tells it.
+type storyScreen struct {
+	list list
+	mine bool // the pinned rows are shown
+	told told
+}
 
 func storyKeys() []binding {
 	g := "the story"
 	return []binding{
+		{"enter", atTold, "its events", "the events that the sentence rests on", g, act((*model).openSentence)},
+		{"S", atTold, "pin", "take the sentence into your own story", g, act((*model).pinSentence)},
+		{"v", atTold, "", "all that is known of the sentence", g, act((*model).readSentence)},
 		{"enter", atStory, "open in the timeline", "go to the event", g, act((*model).openPinned)},
+		{"tab a", atStory | atTold, "yours or amber's", "the story that you pin, or as amber tells it", g, act((*model).nextStory)},
 		{"J", atStory, "later", "move the row down", g, act(func(m *model) { m.movePin(1) })},
 		{"K", atStory, "earlier", "move the row up", g, act(func(m *model) { m.movePin(-1) })},
 		{"o", atStory, "by time", "put all in the order of time", g, act((*model).sortPins)},
 		{"S d", atStory, "", "take the row off the story", g, act((*model).unpin)},
+	}
+}
+
+// nextStory goes between the two.
+func (m *model) nextStory() {
+	m.story.mine = !m.story.mine
+	if !m.story.mine {
+		m.loadTold()
 	}
 }
 
@@ -70,8 +87,11 @@ func (m *model) unpin() {
 
 // storyView is the list of pinned rows, each with its notes.
 func (m *model) storyView(w, h int) []string {
+	if !m.story.mine {
+		return m.toldView(w, h)
+	}
 	k := &m.k
-	out := []string{k.line(w, paint{}, seg{" the story: what was pinned, in your order", k.Dim})}
+	out := []string{k.line(w, paint{}, seg{" the story: what you pinned, in your order; tab: as amber tells it", k.Dim})}
 	if len(m.notes.list) == 0 {
 		return append(out, spaces(w), k.line(w, paint{}, seg{"  nothing is pinned yet: S on an event pins it, e comments on it", paint{}}))
 	}

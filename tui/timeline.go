@@ -108,6 +108,13 @@ func (m *model) ask() {
 		m.loadProcesses()
 	case onEvidence:
 		m.loadEvidence()
+	case onStory:
+		if len(m.notes.list) > 0 {
+			m.story.mine = true
+		}
+		if !m.story.mine {
+			m.loadTold()
+		}
 	}
 }
 

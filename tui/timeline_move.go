@@ -15,6 +15,8 @@ func (m *model) move(d int) {
 		m.procs.list.move(d, len(m.procs.rows), m.h-4)
 	case atEvidence:
 		m.moveEvidence(d)
+	case atTold:
+		m.moveTold(d)
 	case atStory:
 		m.story.list.move(d, len(m.notes.pins()), m.h-4)
 	}

@@ -47,7 +47,8 @@ func TestGolden(t *testing.T) {
 			{"evidence-sockets", "4jjj<enter>"},
 			{"evidence-file", "4j<enter>j<enter>"},
 			{"evidence-about", "4j<enter>jj<enter>"},
-			{"story-empty", "5"},
+			{"story-empty", "5<tab>"},
+			{"finding-pivot", "2p"},
 			{"story", "2S/user.name:mallory<enter>Sewhy she was let in<enter>5"},
 			{"help", "?"},
 			{"help-findings", "2?"},
@@ -221,6 +222,46 @@ func TestPivots(t *testing.T) {
 func between(at time.Time, by time.Duration) string {
 	const form = "2006-01-02T15:04:05.000000"
 	return "@timestamp:[" + at.Add(-by).Format(form) + " TO " + at.Add(by).Format(form) + "]"
+}
+
+// Every sentence of the story leads to the rows that it rests on.
+func TestTold(t *testing.T) {
+	s := sharedStore(t)
+	st := newStage(t, caseOf(t, s), 120, 40)
+	st.keys("5")
+	st.view()
+	if st.m.story.told.story == nil || !strings.Contains(st.view(), "www-data") {
+		t.Fatalf("no story is told of www-data:\n%s", st.view())
+	}
+	seen := 0
+	for i := range 200 {
+		st.keys("5")
+		st.m.story.told.list.sel = 0
+		for range i {
+			st.keys("j")
+		}
+		x := st.m.sentence()
+		if x == nil || len(x.Rows) == 0 {
+			if i > 0 && st.m.story.told.list.sel >= len(st.m.story.told.lines)-1 {
+				break
+			}
+			continue
+		}
+		st.keys("<enter>")
+		if n, rows := ask(t, s, rowsFilter(x.Rows)); st.m.tl.over.count != n || n == 0 || st.m.tl.win.at(0).ID != rows[0].ID {
+			t.Errorf("%q leads to %d rows, not %d", sentenceOf(x), st.m.tl.over.count, n)
+		}
+		if seen++; seen > 6 {
+			break
+		}
+	}
+	if seen == 0 {
+		t.Error("no sentence leads anywhere")
+	}
+	st.keys("5S<tab>")
+	if len(st.m.notes.pins()) != 1 || !st.m.story.mine {
+		t.Errorf("a sentence is not taken over:\n%s", st.view())
+	}
 }
 
 // A jump goes to the first row that is not earlier.
