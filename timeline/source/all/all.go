@@ -4,6 +4,7 @@ package all
 import (
 	"amber/timeline"
 	"amber/timeline/source/auditd"
+	"amber/timeline/source/azure"
 	"amber/timeline/source/bundle"
 	"amber/timeline/source/cloudtrail"
 	"amber/timeline/source/falco"
@@ -19,6 +20,7 @@ func Sources() []timeline.Source {
 		kubeaudit.Source{},
 		cloudtrail.Source{},
 		gcp.Source{},
+		azure.Source{},
 		auditd.Source{},
 		falco.Source{},
 		tetragon.Source{},

@@ -49,11 +49,26 @@ func (p *parser) classify() {
 
 // kinds are what calls do, by the beginning of the last word of their names.
 var kinds = [...]struct{ prefix, kind string }{
-	{"insert", "creation"}, {"create", "creation"},
-	{"delete", "deletion"}, {"remove", "deletion"},
-	{"get", "access"}, {"list", "access"}, {"aggregatedlist", "access"}, {"search", "access"}, {"read", "access"}, {"test", "access"},
-	{"set", "change"}, {"update", "change"}, {"patch", "change"}, {"add", "change"}, {"disable", "change"}, {"enable", "change"},
-	{"undelete", "change"}, {"replace", "change"}, {"start", "change"}, {"stop", "change"},
+	{"insert", "creation"},
+	{"create", "creation"},
+	{"delete", "deletion"},
+	{"remove", "deletion"},
+	{"get", "access"},
+	{"list", "access"},
+	{"aggregatedlist", "access"},
+	{"search", "access"},
+	{"read", "access"},
+	{"test", "access"},
+	{"set", "change"},
+	{"update", "change"},
+	{"patch", "change"},
+	{"add", "change"},
+	{"disable", "change"},
+	{"enable", "change"},
+	{"undelete", "change"},
+	{"replace", "change"},
+	{"start", "change"},
+	{"stop", "change"},
 }
 
 func kindOf(method []byte) string {

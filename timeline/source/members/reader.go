@@ -77,8 +77,8 @@ func (r *Reader) value(s *jsonscan.Scanner, n *node, listed bool) {
 		r.keep(n, s.Text(), listed)
 	case n.slot >= 0: // wanted whole, and parts of it
 		text := s.Text()
-		r.nested(text, n, listed)
 		r.keep(n, text, listed)
+		r.nested(text, n, listed)
 	case kind == '{':
 		r.object(s, n, listed)
 	case kind == '[':
