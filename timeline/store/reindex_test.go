@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
@@ -86,4 +88,43 @@ func damage(t *testing.T, name string) {
 	if err := os.WriteFile(name, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// FuzzReindex makes the index of what says that it is a segment.
+func FuzzReindex(f *testing.F) {
+	dir := f.TempDir()
+	build(f, dir, Options{}, 50)
+	s := open(f, dir)
+	whole, err := os.ReadFile(filepath.Join(dir, segmentsDir, s.segs[0].Name+".parquet"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole, int64(50))
+	f.Add(whole[:len(whole)/2], int64(50))
+	f.Add(whole, int64(9000))
+	f.Add([]byte("PAR1"), int64(1))
+	name := filepath.Join(f.TempDir(), "segment")
+	f.Fuzz(func(t *testing.T, b []byte, rows int64) {
+		if rows <= 0 || len(b) == 0 {
+			return
+		}
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer data.Close()
+		sum := sha256.Sum256(b)
+		seg := &segment{Segment: Segment{Name: "1", Rows: rows, Size: int64(len(b)), SHA256: hex.EncodeToString(sum[:])}, data: data}
+		idx, err := seg.reindex()
+		if err != nil {
+			return
+		}
+		seg.Index = idx.Size()
+		if err := seg.openIndex(idx); err != nil {
+			t.Errorf("an index that does not open: %v", err)
+		}
+	})
 }

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// noRules has a build evaluate none of amber's own rules: DuckDB has no such
+// thing.
+const noRules = "--pack=false"
+
 // tally is what several builds of one kind took.
 type tally struct {
 	took, cpu []time.Duration
@@ -24,15 +28,18 @@ func (t *tally) rate(events int) float64 { return float64(events) / median(t.too
 // builds measures each log: by reference, with the raw file kept, and DuckDB.
 func (b *bench) builds() error {
 	for _, l := range b.logs {
-		var reference, kept, other tally
+		var reference, kept, rules, other tally
 		for range b.rounds {
-			if err := b.timeline(l.built, &reference, []string{l.path}, "--reference"); err != nil {
+			if err := b.timeline(l.built, &rules, []string{l.path}, "--reference"); err != nil {
+				return err
+			}
+			if err := b.timeline(l.built, &reference, []string{l.path}, "--reference", noRules); err != nil {
 				return err
 			}
 			if err := b.peer(l, &other); err != nil {
 				return err
 			}
-			if err := b.timeline(b.path("kept"), &kept, []string{l.path}); err != nil {
+			if err := b.timeline(b.path("kept"), &kept, []string{l.path}, noRules); err != nil {
 				return err
 			}
 			if err := os.RemoveAll(b.path("kept")); err != nil {
@@ -42,10 +49,11 @@ func (b *bench) builds() error {
 		b.table.head(fmt.Sprintf("building, %s (events a second; median of %d)", l.name, b.rounds))
 		b.table.faster("--reference | read_json → sorted Parquet", reference.rate(b.events), other.rate(b.events), 4)
 		b.table.faster("raw file kept | the same", kept.rate(b.events), other.rate(b.events), 2)
+		b.table.line("--reference, with amber's own rules", fmt.Sprintf("%.0f k/s", rules.rate(b.events)/1e3), "", "", "")
 		for _, t := range []struct {
 			what string
 			t    *tally
-		}{{"--reference", &reference}, {"raw file kept", &kept}} {
+		}{{"--reference", &reference}, {"raw file kept", &kept}, {"with rules", &rules}} {
 			b.table.line("processor time, "+t.what, text(median(t.t.cpu)), text(median(other.cpu)), fmt.Sprintf("%.2f", median(t.t.cpu).Seconds()/median(other.cpu).Seconds()), "")
 			b.table.line("peak memory, "+t.what, mib(t.t.peak), mib(other.peak), fmt.Sprintf("%.2f", float64(t.t.peak)/float64(other.peak)), "< 512 MiB, "+met(t.t.peak < 512<<20))
 		}
@@ -99,7 +107,7 @@ func (b *bench) peer(l *logFile, to *tally) error {
 // both builds what is asked later.
 func (b *bench) both() error {
 	var t tally
-	if err := b.timeline(b.path("case-both"), &t, []string{b.logs[0].path, b.logs[1].path}, "--reference"); err != nil {
+	if err := b.timeline(b.path("case-both"), &t, []string{b.logs[0].path, b.logs[1].path}, "--reference", noRules); err != nil {
 		return err
 	}
 	b.table.head("both logs into one timeline, --reference")

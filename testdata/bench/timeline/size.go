@@ -63,7 +63,7 @@ func (b *bench) size(l *logFile) error {
 	b.table.line("index: trigrams", each(tri), "", "", "")
 	b.table.line("index: the rest", each(index-tri), "", "", "")
 	b.table.line("columns row_id and event.id", each(ids), "", "", "")
-	b.table.line(fmt.Sprintf("the record's %d own random ids, in extra (16 bytes each)", l.ids), each(named), "", "", "")
+	b.table.line(fmt.Sprintf("the record's %d own random ids (16 bytes each)", l.ids), each(named), "", "", "")
 	rest := parquet + index - tri - ids
 	b.table.line("ids and trigrams aside", each(rest-named), "", "", "< 60, "+met(rest-named < int64(60*b.events)))
 	b.table.line("the same with the record's own ids", each(rest), "", "", "")
