@@ -163,6 +163,9 @@ func (n notesMsg) take(m *model) error {
 	for _, x := range n.notes {
 		m.notes.apply(x)
 	}
+	if len(m.notes.list) > 0 {
+		m.story.mine = true // who has one of their own sees that first
+	}
 	return n.err
 }
 
