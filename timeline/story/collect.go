@@ -13,14 +13,16 @@ import (
 )
 
 // questions find the rows that may stand out by themselves.
-var questions = []string{
-	`event.dataset:kubernetes.audit_logs AND (tags:(anonymous OR "secret-list" OR "secret-read" OR proxy) OR orchestrator.resource.type:secrets OR event.action:(exec OR attach OR "port-forward"))`,
-	`event.dataset:kubernetes.audit_logs AND event.action:(create OR update OR patch OR delete OR deletecollection) AND NOT orchestrator.resource.type:(leases OR endpoints OR endpointslices OR secrets) AND NOT tags:(anonymous OR proxy)`,
-	`event.dataset:aws.cloudtrail`,
-	`event.dataset:(auditd.log OR cilium_tetragon.log) AND event.action:(executed OR "loaded-kernel-module")`,
-	`event.dataset:falco.alerts`,
-	`event.dataset:amber.process AND tags:("executable-deleted" OR "executable-memfd" OR "executable-replaced")`,
-	`event.dataset:amber.file AND event.action:"file-deleted"`,
+func questions() []string {
+	return []string{
+		`event.dataset:kubernetes.audit_logs AND (tags:(anonymous OR "secret-list" OR "secret-read" OR proxy) OR orchestrator.resource.type:secrets OR event.action:(exec OR attach OR "port-forward"))`,
+		`event.dataset:kubernetes.audit_logs AND event.action:(create OR update OR patch OR delete OR deletecollection) AND NOT orchestrator.resource.type:(leases OR endpoints OR endpointslices OR secrets) AND NOT tags:(anonymous OR proxy)`,
+		"event.dataset:aws.cloudtrail AND event.action:(" + strings.Join(slices.Sorted(maps.Keys(signsOfCalls())), " OR ") + ")",
+		`event.dataset:(auditd.log OR cilium_tetragon.log) AND event.action:(executed OR "loaded-kernel-module")`,
+		`event.dataset:falco.alerts`,
+		`event.dataset:amber.process AND tags:("executable-deleted" OR "executable-memfd" OR "executable-replaced")`,
+		`event.dataset:amber.file AND event.action:"file-deleted"`,
+	}
 }
 
 // fields that acts are made of, beside those of mentions.
@@ -36,7 +38,7 @@ func (t *teller) collect() error {
 	if err := t.each("event.dataset:amber.custody", func(r timeline.Row) { t.own.saw(r.Time) }); err != nil {
 		return err
 	}
-	for _, q := range questions {
+	for _, q := range questions() {
 		if err := t.ask(q); err != nil {
 			return err
 		}

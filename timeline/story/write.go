@@ -69,7 +69,7 @@ func (t *teller) frame(st *Story, g *group) {
 			targets.add(s.where, s, s.count)
 		}
 		for _, ref := range s.refs {
-			if ref.Kind == s.kind && ref != s.actor && ref != s.as && ref != s.where {
+			if ref.Kind == s.kind && ref != s.actor && ref != s.as && ref != s.where && !strings.HasPrefix(ref.Name, "events/") {
 				targets.add(ref, s, 1)
 			}
 		}
