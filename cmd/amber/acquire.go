@@ -230,6 +230,9 @@ func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 			acq.Runtimes = []string{strings.TrimSpace(t.Runtime + " " + version + " " + revision)}
 		}
 	}
+	if a.c.Bool("ptrace") {
+		acq.Alters = append(acq.Alters, "stopped the threads by ptrace, and on cgroup v1 thawed the target until they had; memory/processes.jsonl says for how long")
+	}
 	if node != nil {
 		acq.Alters = append(acq.Alters, node.Alters...)
 	}

@@ -86,6 +86,9 @@ func (o collector) Collect(ctx context.Context, c container.Container, sink coll
 		}
 	}
 	r := newRun(ctx, o.opts, c, sink)
+	if err := r.trace(ctx, found); err != nil {
+		return err
+	}
 	for _, f := range found {
 		if err := r.process(ctx, f.PID); err != nil {
 			return err
@@ -104,6 +107,7 @@ type run struct {
 	records  *jsonl.Writer
 	mappings *jsonl.Writer
 	report   report
+	tracer   *tracer // nil where it is not allowed
 	taken    map[fileKey]*claims
 	spaces   map[[sha256.Size]byte][]int // processes by the digest of their memory map
 }
@@ -124,6 +128,21 @@ func newRun(ctx context.Context, opts Options, c container.Container, sink colle
 		taken:    map[fileKey]*claims{},
 		spaces:   map[[sha256.Size]byte][]int{},
 	}
+}
+
+// trace takes the registers of all threads, before anything else: what is had
+// of them later belongs to memory as it was when they stopped. The error is
+// that the target runs that was frozen, and nothing is taken of it then.
+func (r *run) trace(ctx context.Context, found []container.Process) (err error) {
+	if !r.opts.Ptrace {
+		return nil
+	}
+	var pids []int
+	for _, f := range found {
+		pids = append(pids, f.PID)
+	}
+	r.tracer, err = trace(ctx, r.c, pids)
+	return err
 }
 
 // process takes one process. Its error is the sink's or the context's.

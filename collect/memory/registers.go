@@ -25,18 +25,17 @@ type thread struct {
 // errNoPtrace is why there are no registers.
 var errNoPtrace = errors.New("not taken: they are had by ptrace alone, which --ptrace allows")
 
-// takeRegisters takes the registers of all threads where that is wanted; those
-// not had are a miss.
+// takeRegisters puts what was taken of the threads into the core's notes; what
+// was not had is a miss.
 func (s *subject) takeRegisters(ctx context.Context) error {
 	s.rec.Registers.Threads = len(s.threads)
-	if !s.opts.Ptrace {
+	if s.tracer == nil {
 		s.rec.Registers.How = errNoPtrace.Error()
 		return s.miss(ctx, s.dir+"/registers", errNoPtrace)
 	}
-	how, failed := s.trace(ctx)
-	s.rec.Registers.How, s.rec.Registers.Taken = how, len(s.regs.threads)
-	for tid, err := range failed {
-		if err := s.miss(ctx, s.dir+"/registers/"+strconv.Itoa(tid), err); err != nil {
+	s.rec.Registers.How = s.tracer.how
+	for _, tid := range s.threads {
+		if err := s.takeThread(ctx, tid); err != nil {
 			return err
 		}
 	}
@@ -44,6 +43,19 @@ func (s *subject) takeRegisters(ctx context.Context) error {
 		return s.miss(ctx, s.dir+"/registers", errors.New("its threads could not be listed"))
 	}
 	return nil
+}
+
+func (s *subject) takeThread(ctx context.Context, tid int) error {
+	t := s.tracer.all[tid]
+	switch {
+	case t == nil:
+		t = &traced{err: errors.New("it began when the others had been stopped")}
+	case t.err == nil:
+		s.rec.Registers.Taken++
+		s.regs.threads = append(s.regs.threads, thread{tid, s.threadStat(ctx, tid), t.general, t.float})
+		return nil
+	}
+	return s.miss(ctx, s.dir+"/registers/"+strconv.Itoa(tid), t.err)
 }
 
 // prStatus is struct elf_prstatus of a 64-bit kernel: the general registers
