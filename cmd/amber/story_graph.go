@@ -24,7 +24,7 @@ func graphOf(c *cli.Context) (*correlate.Graph, error) {
 }
 
 // graphMemory is what joining may use; ten million events are joined within it.
-const graphMemory = 768 << 20
+const graphMemory = 640 << 20
 
 func linked(c *cli.Context, s *store.Store) (*correlate.Graph, error) {
 	debug.SetMemoryLimit(graphMemory)

@@ -90,7 +90,7 @@ func (s rows) cloud(i int64) map[string]any {
 // BenchmarkBuild joins a million events, and with AMBER_BENCH_ALL ten million,
 // under the limit of memory that the command sets itself.
 func BenchmarkBuild(b *testing.B) {
-	debug.SetMemoryLimit(768 << 20)
+	debug.SetMemoryLimit(640 << 20)
 	sizes := []int64{1_000_000}
 	if os.Getenv("AMBER_BENCH_ALL") != "" {
 		sizes = append(sizes, 10_000_000)

@@ -13,35 +13,11 @@ import (
 const (
 	maxEntities  = 200_000 // of one kind
 	maxLinks     = 200_000 // of one kind
-	maxProcesses = 2_000_000
+	maxProcesses = 1_500_000
 	maxRequests  = 200_000
 	maxFiles     = 500_000
 	maxText      = 512 // bytes of a name or command line that is kept
 )
-
-// interned are texts that are kept once.
-type interned struct {
-	ids   map[string]int32
-	texts []string
-}
-
-func newInterned() interned { return interned{map[string]int32{"": 0}, []string{""}} }
-
-func (n *interned) id(s string) int32 {
-	if len(s) > maxText {
-		s = s[:maxText]
-	}
-	if i, ok := n.ids[s]; ok {
-		return i
-	}
-	s = strings.Clone(s) // what it was cut of is not kept
-	i := int32(len(n.texts))
-	n.ids[s] = i
-	n.texts = append(n.texts, s)
-	return i
-}
-
-func (n *interned) text(i int32) string { return n.texts[i] }
 
 type linkKey struct {
 	kind     LinkKind

@@ -59,7 +59,7 @@ func (g *Graph) ProcessTree(process Ref, limit int) (*Proc, bool) {
 }
 
 func (g *Graph) insideOf(of Ref) func(*proc) bool {
-	id, ok := g.names.ids[of.Name]
+	id, ok := g.names.find(of.Name)
 	switch {
 	case !ok || id == 0:
 	case of.Kind == Container:

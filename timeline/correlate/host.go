@@ -204,7 +204,7 @@ func (b *builder) settleFiles() {
 			continue
 		}
 		b.ranFile(at[placeOf(p, p.exe)], int32(i), p.exe, Certain, "the file that was run has the path that was written, in the same container")
-		if script, ok := t.names.ids[scriptOf(t.names.text(p.exe), t.names.text(p.cmd))]; ok && script != 0 {
+		if script, ok := t.names.find(scriptOf(t.names.text(p.exe), t.names.text(p.cmd))); ok && script != 0 {
 			b.ranFile(at[placeOf(p, script)], int32(i), script, Likely, "an interpreter was given the path that was written")
 		}
 	}

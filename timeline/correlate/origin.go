@@ -31,7 +31,7 @@ func (g *Graph) Origin(in timeline.Row) (Origin, bool) {
 	if !ok || pid <= 0 || pid > math.MaxInt32 {
 		return Origin{}, false
 	}
-	host, known := g.names.ids[r.field(timeline.HostName)]
+	host, known := g.names.find(r.field(timeline.HostName))
 	if !known {
 		return Origin{}, false
 	}
