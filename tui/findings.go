@@ -64,6 +64,9 @@ func (f findingsMsg) take(m *model) error {
 		}
 	}
 	s.sort()
+	if m.tl.fresh && m.said == "" && len(s.all) > 0 {
+		m.say(plural(int64(len(s.all)), "finding") + ": 2 lists them, 5 tells the story, ? helps")
+	}
 	return nil
 }
 

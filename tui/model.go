@@ -230,7 +230,9 @@ func (m *model) standing() string {
 	case onFindings:
 		s += m.findingsStanding()
 	case onStory:
-		s += plural(int64(len(m.notes.pins())), "row")
+		if m.story.mine {
+			s += plural(int64(len(m.notes.pins())), "row")
+		}
 	}
 	return s + "  " + m.times.clock.String()
 }

@@ -361,3 +361,12 @@ func (s *slowStore) Histogram(ctx context.Context, where timeline.Expr, w int64,
 	}
 	return s.Store.Histogram(ctx, where, w, report)
 }
+
+// Times are read as they are shown.
+func TestWidthText(t *testing.T) {
+	for w, want := range map[int64]string{10e6: "10s", 60e6: "1m", 130e6: "2m10s", 3600e6: "1h", 1800e6: "30m", 86400e6: "1d", 5e5: "500ms"} {
+		if got := widthText(w); got != want {
+			t.Errorf("%d µs is %q, not %q", w, got, want)
+		}
+	}
+}

@@ -38,7 +38,9 @@ func (m *model) push() {
 // visit goes to another view; [ comes back.
 func (m *model) visit(v view) {
 	m.push()
-	m.tl.focus = min(m.tl.focus, focusFacets)
+	if m.tl.focus != focusFacets || m.sideWidth() == 0 {
+		m.tl.focus = focusList
+	}
 	m.show(v)
 }
 

@@ -210,7 +210,13 @@ func widthText(w int64) string {
 		return fmt.Sprintf("%dd", w/86400e6)
 	case w >= 1e6:
 		s := (time.Duration(w) * time.Microsecond).String()
-		return strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")
+		if strings.HasSuffix(s, "m0s") {
+			s = strings.TrimSuffix(s, "0s")
+		}
+		if strings.HasSuffix(s, "h0m") {
+			s = strings.TrimSuffix(s, "0m")
+		}
+		return s
 	}
 	return (time.Duration(w) * time.Microsecond).String()
 }
