@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"amber/timeline"
 )
@@ -134,13 +135,24 @@ func (b *block) join(o *block) {
 	b.words.data = append(b.words.data, o.words.data...)
 }
 
+// unpacked are buffers for pages of which nothing is kept.
+var unpacked = sync.Pool{New: func() any { return new([]byte) }}
+
 // decode decodes the n-th page of a leaf.
 func (s *segment) decode(leaf, n int) (*block, error) {
 	c := &s.chunks[leaf]
-	body, h, err := s.page(c, c.pages[n])
+	var room []byte
+	if c.enc == encDict || c.enc == encDelta { // of the page itself nothing is kept
+		lent := unpacked.Get().(*[]byte)
+		defer func() { unpacked.Put(lent) }()
+		room = *lent
+		defer func() { *lent = room }()
+	}
+	body, h, err := s.pageInto(room, c, c.pages[n])
 	if err != nil {
 		return nil, err
 	}
+	room = body
 	present := min(s.rows, (n+1)*c.pageRows()) - n*c.pageRows()
 	b := &block{}
 	switch infoOf(leaf).shape {

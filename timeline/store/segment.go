@@ -213,6 +213,11 @@ var packed = sync.Pool{New: func() any { return new([]byte) }}
 
 // page reads one page and what it says of itself.
 func (s *segment) page(c *chunk, e extent) ([]byte, pageHeader, error) {
+	return s.pageInto(nil, c, e)
+}
+
+// pageInto is page, with the room that out has.
+func (s *segment) pageInto(out []byte, c *chunk, e extent) ([]byte, pageHeader, error) {
 	if e.off < 0 || e.size <= 0 || e.off+e.size > s.Size {
 		return nil, pageHeader{}, corrupt("%s has no page at %d", s.Name, e.off)
 	}
@@ -244,7 +249,7 @@ func (s *segment) page(c *chunk, e extent) ([]byte, pageHeader, error) {
 	if h.plain > maxPage {
 		return nil, h, corrupt("a page of %d bytes", h.plain)
 	}
-	out, err := z.DecodeAll(body, make([]byte, 0, min(h.plain, 64*h.stored+1024)))
+	out, err = z.DecodeAll(body, slices.Grow(out[:0], int(min(h.plain, 64*h.stored+1024))))
 	if err != nil || int64(len(out)) != h.plain {
 		return nil, h, corrupt("a page of %s does not decompress: %v", s.Name, err)
 	}
