@@ -9,7 +9,9 @@ import (
 	"amber/timeline/source/cloudtrail"
 	"amber/timeline/source/falco"
 	"amber/timeline/source/gcp"
+	"amber/timeline/source/github"
 	"amber/timeline/source/kubeaudit"
+	"amber/timeline/source/okta"
 	"amber/timeline/source/tetragon"
 )
 
@@ -21,6 +23,8 @@ func Sources() []timeline.Source {
 		cloudtrail.Source{},
 		gcp.Source{},
 		azure.Source{},
+		okta.Source{},
+		github.Source{},
 		auditd.Source{},
 		falco.Source{},
 		tetragon.Source{},

@@ -17,17 +17,19 @@ const (
 
 type leaf struct{ name, value []byte }
 
-// flattener makes a field of every leaf of an object: a list of one object is
+// Flattener makes a field of every leaf of an object: a list of one object is
 // passed through, words and numbers are joined by commas, and several objects
 // are kept as JSON.
-type flattener struct {
+type Flattener struct {
 	leaves []leaf
 	path   scratch.Text
 	text   *scratch.Text
 	scan   jsonscan.Scanner
 }
 
-func (f *flattener) object(e *timeline.Event, text *scratch.Text, object []byte, name string) {
+// Object makes fields of an object's leaves under a name; text holds what is put
+// together, for as long as the event.
+func (f *Flattener) Object(e *timeline.Event, text *scratch.Text, object []byte, name string) {
 	f.leaves, f.text = f.leaves[:0], text
 	f.path = append(f.path[:0], name...)
 	s := &f.scan
@@ -41,7 +43,7 @@ func (f *flattener) object(e *timeline.Event, text *scratch.Text, object []byte,
 	}
 }
 
-func (f *flattener) value(s *jsonscan.Scanner, level int) bool {
+func (f *Flattener) value(s *jsonscan.Scanner, level int) bool {
 	switch s.Kind() {
 	case '{':
 		return level < maxLevels && f.members(s, level)
@@ -51,7 +53,7 @@ func (f *flattener) value(s *jsonscan.Scanner, level int) bool {
 	return f.leaf(s.Text())
 }
 
-func (f *flattener) members(s *jsonscan.Scanner, level int) bool {
+func (f *Flattener) members(s *jsonscan.Scanner, level int) bool {
 	for ok := s.Object(); ok; ok = s.NextMember() {
 		mark := len(f.path)
 		f.path.Byte('.')
@@ -71,7 +73,7 @@ func (f *flattener) members(s *jsonscan.Scanner, level int) bool {
 }
 
 // list passes through a list of one object.
-func (f *flattener) list(raw []byte, level int) bool {
+func (f *Flattener) list(raw []byte, level int) bool {
 	var s jsonscan.Scanner
 	s.Reset(raw)
 	n, nested := 0, 0
@@ -95,7 +97,7 @@ func (f *flattener) list(raw []byte, level int) bool {
 }
 
 // leaf takes a value under the name that is in path.
-func (f *flattener) leaf(v []byte) bool {
+func (f *Flattener) leaf(v []byte) bool {
 	if len(v) == 0 {
 		return true
 	}

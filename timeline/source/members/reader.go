@@ -20,7 +20,7 @@ type Reader struct {
 	seen   []bool
 	scans  []*jsonscan.Scanner // of objects in strings, each its own: values are held
 	used   int
-	flat   flattener
+	flat   Flattener
 }
 
 // NewReader is a Reader of a table's members.
@@ -138,7 +138,7 @@ func (r *Reader) Fill(e *timeline.Event, text *scratch.Text) {
 		}
 		m := &r.table.members[slot]
 		if m.Flat != "" {
-			r.flat.object(e, text, v, m.Flat)
+			r.flat.Object(e, text, v, m.Flat)
 			continue
 		}
 		if m.Field != timeline.Message {
