@@ -27,7 +27,6 @@ type detailPane struct {
 	rawErr error
 	proved bool // the record was hashed again and is what it was
 	list   list
-	left   int
 	search string
 	pretty prettyText
 	then   func(m *model) // once the row is here

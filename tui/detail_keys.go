@@ -15,8 +15,6 @@ func detailKeys() []binding {
 		{"- !", atDetail, "", "no rows with this value", g, act(func(m *model) { m.fieldNarrow(true) })},
 		{"l right", atDetail, "", "the next tab: fields, record, proof", g, tab(1)},
 		{"h left", atDetail, "", "the tab before", g, tab(-1)},
-		{"<", atDetail, "", "scroll the record to the left", g, act(func(m *model) { m.tl.detail.left = max(0, m.tl.detail.left-16) })},
-		{">", atDetail, "", "scroll the record to the right", g, act(func(m *model) { m.tl.detail.left += 16 })},
 		{"v", atDetail, "", "the whole value, to read", g, act((*model).readValue)},
 		{"J ctrl+j", atDetail, "", "the next event", g, act(func(m *model) { m.moveRows(1) })},
 		{"K ctrl+k", atDetail, "", "the event before", g, act(func(m *model) { m.moveRows(-1) })},
@@ -28,7 +26,7 @@ func detailKeys() []binding {
 func (m *model) detailTab(d int) {
 	p := &m.tl.detail
 	p.tab = (p.tab + d + 3) % 3
-	p.list, p.left = list{}, 0
+	p.list = list{}
 	m.askRaw()
 }
 
@@ -46,7 +44,7 @@ func (m *model) readValue() {
 	case ok:
 		m.over = reader(f.name, f.value, m.w-3)
 	case d.tab == 1 && d.raw != nil:
-		m.over = reader("record", strings.Join(pretty(d.raw), "\n"), m.w-3)
+		m.over = reader("record", strings.Join(pretty(d.raw, m.w-3), "\n"), m.w-3)
 	}
 }
 

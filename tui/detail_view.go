@@ -14,21 +14,22 @@ import (
 // prettyText is a record laid out for reading.
 type prettyText struct {
 	of    int // the generation of the pane
+	width int
 	lines []string
 	lit   []string // what is lit in it, in lower case
 }
 
 // pretty lays a record out: JSON with its members on lines of their own, all
 // else as it is.
-func pretty(raw []byte) []string {
+func pretty(raw []byte, width int) []string {
 	var lines []string
 	for part := range bytes.SplitSeq(bytes.TrimRight(raw, "\n"), []byte("\n")) {
 		var out bytes.Buffer
 		if json.Indent(&out, part, "", "  ") == nil {
 			part = out.Bytes()
 		}
-		for l := range bytes.SplitSeq(part, []byte("\n")) {
-			lines = append(lines, string(l))
+		for _, l := range reader("", string(part), width).lines {
+			lines = append(lines, l.text)
 		}
 	}
 	return lines
@@ -150,13 +151,13 @@ func (m *model) recordLines(w, h int) []string {
 		return []string{m.k.line(w, paint{}, seg{" " + d.rawErr.Error(), m.k.Error})}
 	case d.raw == nil:
 		return []string{m.k.line(w, paint{}, seg{"  reading the record and hashing its file", m.k.Dim})}
-	case d.pretty.lines == nil || d.pretty.of != d.gen:
-		d.pretty = prettyText{d.gen, pretty(d.raw), literals(m.tl.where)}
+	case d.pretty.lines == nil || d.pretty.of != d.gen || d.pretty.width != w:
+		d.pretty = prettyText{d.gen, w, pretty(d.raw, w-2), literals(m.tl.where)}
 	}
 	var out []string
 	top := max(0, min(d.list.top, len(d.pretty.lines)-h))
 	for _, l := range d.pretty.lines[top:min(len(d.pretty.lines), top+h)] {
-		out = append(out, m.k.line(w, paint{}, append([]seg{{" ", paint{}}}, lit(skip(l, d.left), d.pretty.lit, paint{}, m.k.Match)...)...))
+		out = append(out, m.k.line(w, paint{}, append([]seg{{" ", paint{}}}, lit(l, d.pretty.lit, paint{}, m.k.Match)...)...))
 	}
 	return out
 }

@@ -24,6 +24,7 @@ type timelineScreen struct {
 	where     timeline.Expr // view's filter, without its span; nil for all
 	gen       int           // of the question; answers to others are dropped
 	asked     bool
+	centre    bool // the chosen row is to be shown with what is before it
 	uncounted bool // the count waits for the first rows
 	fresh     bool // nothing was remembered of this case, and nobody has moved
 
@@ -157,7 +158,7 @@ func (m *model) startRows(v view) {
 	if !isAll(a.Where) {
 		n = m.listHeight() + 1
 	}
-	t.loading = true
+	t.loading, t.centre = true, v.Row != (timeline.RowID{})
 	m.asker.ask(lanePage, func(ctx context.Context, tell func(tea.Msg)) {
 		page, err := firstPage(ctx, s, a, v, few(a, v, n))
 		tell(rowsMsg{gen: gen, where: edgeStart, page: page, find: v.Row, more: len(page.rows) < n && page.after != "", err: err})
@@ -258,6 +259,9 @@ func (r rowsMsg) take(m *model) error {
 		t.win.append(r.page)
 	case edgeBefore:
 		t.win.prepend(r.page)
+		if t.centre { // what led to a row is to be seen too
+			t.win.top, t.centre = t.win.sel-m.listHeight()/3, false
+		}
 	case edgeEnd:
 		t.win.start(r.page)
 		t.win.sel = max(0, t.win.len()-1)

@@ -24,7 +24,7 @@ func (m *model) move(d int) {
 
 func (m *model) moveRows(d int) {
 	t := &m.tl
-	t.fresh = false
+	t.fresh, t.centre = false, false
 	if d < 0 {
 		t.follow = false
 	}
