@@ -34,7 +34,12 @@ func part(r *detect.Rule) bool { return strings.HasPrefix(path.Base(r.Path), "ba
 // Every rule says what it is about, and its techniques and tactics are there and
 // belong together.
 func TestForm(t *testing.T) {
+	titles := map[string]bool{}
 	for _, r := range all() {
+		if titles[r.Title] {
+			t.Errorf("%s: another rule has the title %q", r.Path, r.Title)
+		}
+		titles[r.Title] = true
 		for name, missing := range map[string]bool{
 			"id": len(r.ID) != 36, "title": r.Title == "", "author": r.Author != "amber", "license": r.License == "", "status": r.Status == "",
 			"false positives": len(r.FalsePos) == 0, "response": r.Response == "", "technique": len(r.Techniques) == 0, "tactic": len(r.Tactics) == 0,
