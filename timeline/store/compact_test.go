@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -92,4 +93,64 @@ func TestManySmallCommits(t *testing.T) {
 	if before, after, err := w.Compact(context.Background()); err != nil || before != 1 || after != 1 {
 		t.Errorf("compacted %d segments to %d the second time: %v", before, after, err)
 	}
+}
+
+// TestOpenWhileMerging opens a timeline again and again while a builder commits
+// and merges, and wants each generation to be whole.
+func TestOpenWhileMerging(t *testing.T) {
+	dir := t.TempDir()
+	const commits = 60
+	done := make(chan struct{})
+	build(t, dir, Options{}, 1)
+	go func() {
+		defer close(done)
+		w, err := NewWriter(dir, Options{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var e timeline.Event
+		file := w.File(0)
+		w.Seal(file, File{Digest: [32]byte{2}, Size: 1, Source: "test"})
+		for n := range commits {
+			r, err := w.Run()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			small(rand.New(rand.NewPCG(1, uint64(n))), &e, file, n)
+			if err := errors.Join(r.Append(&e), r.Close()); err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := w.Commit(context.Background()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	opened, before := 0, int64(0)
+	for building := true; building; opened++ {
+		select {
+		case <-done:
+			building = false
+		default:
+		}
+		s, err := Open(dir, OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.Count(context.Background(), nil, nil)
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if n.Count < before {
+			t.Fatalf("%d rows after there were %d", n.Count, before)
+		}
+		before = n.Count
+	}
+	if before != commits+1 {
+		t.Errorf("%d rows at the end, want %d", before, commits+1)
+	}
+	t.Logf("opened %d times", opened)
 }

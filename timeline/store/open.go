@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"amber/timeline"
@@ -38,13 +39,41 @@ var _ interface {
 	timeline.Ranker
 } = (*Store)(nil)
 
+// maxReopened is how often a timeline is opened again because a builder took away
+// what was to be opened.
+const maxReopened = 20
+
 // Open opens the timeline in a directory. The error is fs.ErrNotExist where none
-// was built, ErrCorrupt where it is damaged.
+// was built, ErrCorrupt where it is damaged. A builder may be at work meanwhile.
 func Open(dir string, o OpenOptions) (*Store, error) {
-	man, err := ReadManifest(dir)
-	if err != nil {
-		return nil, err
+	for tries := 0; ; tries++ {
+		man, err := ReadManifest(dir)
+		if err != nil {
+			return nil, err
+		}
+		s, err := openManifest(dir, man, o)
+		if err == nil && !s.mended() || tries == maxReopened || !superseded(dir, man) {
+			return s, err
+		}
+		if s != nil {
+			_ = s.Close() // of files that were read
+		}
 	}
+}
+
+// superseded tells whether a builder has published another generation, whose
+// files it keeps, and not those of the one before.
+func superseded(dir string, man *Manifest) bool {
+	now, err := ReadManifest(dir)
+	return err == nil && now.Generation != man.Generation
+}
+
+// mended tells whether an index had to be made anew.
+func (s *Store) mended() bool {
+	return slices.ContainsFunc(s.segs, func(seg *segment) bool { return seg.mended })
+}
+
+func openManifest(dir string, man *Manifest, o OpenOptions) (*Store, error) {
 	if o.Cache <= 0 {
 		o.Cache = 128 << 20
 	}
