@@ -47,45 +47,47 @@ func (d *document) scanner(text []byte) *jsonscan.Scanner {
 
 // add reads a text and gives the place of its value; false is no JSON.
 func (d *document) add(text []byte) (int32, bool) {
-	s := d.scanner(text)
 	at := int32(len(d.nodes))
 	if at >= maxNodes {
 		d.cut = true
 		return 0, false
 	}
-	d.nodes = append(d.nodes, node{is: s.Kind(), text: s.Text()})
-	if s.End() != nil {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return 0, false
+	}
+	d.nodes = append(d.nodes, node{is: text[0], text: text})
+	if !d.enter(at) {
 		d.nodes = d.nodes[:at]
 		return 0, false
 	}
 	return at, true
 }
 
-// enter reads the children of an object or a list, once.
-func (d *document) enter(at int32) {
+// enter reads the children of an object or a list, once; false is no JSON.
+func (d *document) enter(at int32) (ok bool) {
 	n := &d.nodes[at]
 	if n.entered {
-		return
+		return true
 	}
 	n.entered = true
 	n.first, n.last = int32(len(d.nodes)), int32(len(d.nodes))
-	if len(n.text) <= 2 {
-		return
+	if n.is != '{' && n.is != '[' {
+		return true
 	}
-	switch n.is {
-	case '{':
-		s := d.scanner(n.text)
+	s := d.scanner(n.text)
+	if n.is == '{' {
 		for ok := s.Object(); ok; ok = s.NextMember() {
 			key := s.Key()
 			d.child(s, key)
 		}
-	case '[':
-		s := d.scanner(n.text)
+	} else {
 		for ok := s.Array(); ok; ok = s.NextElement() {
 			d.child(s, nil)
 		}
 	}
 	d.nodes[at].last = int32(len(d.nodes))
+	return s.End() == nil
 }
 
 func (d *document) child(s *jsonscan.Scanner, key []byte) {

@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"encoding/binary"
+
 	"amber/timeline"
 )
 
@@ -18,19 +20,38 @@ const keyField = "aws.cloudtrail.user_identity.access_key_id"
 // maxText is how many bytes of a value are kept.
 const maxText = 512
 
-// entities appends an event's, as "field:value".
-func entities(to []string, e *timeline.Event) []string {
+// appendEntities appends how many an event has, and each as "field:value", as a
+// payload has texts.
+func appendEntities(b []byte, e *timeline.Event) []byte {
+	n := 0
+	for _, f := range entityFields {
+		if e.GetStr(f) != nil {
+			n++
+		}
+	}
+	var key []byte
+	for _, x := range e.Extras() {
+		if string(x.Name) == keyField && key == nil {
+			key = x.Value
+			n++
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(n))
 	for _, f := range entityFields {
 		if v := e.GetStr(f); v != nil {
-			to = append(to, f.Name()+":"+clip(v, maxText))
+			b = appendEntity(b, f.Name(), v)
 		}
 	}
-	for _, x := range e.Extras() {
-		if string(x.Name) == keyField {
-			to = append(to, keyField+":"+clip(x.Value, maxText))
-		}
+	if key != nil {
+		b = appendEntity(b, keyField, key)
 	}
-	return to
+	return b
 }
 
-func clip[T string | []byte](v T, most int) string { return string(v[:min(len(v), most)]) }
+func appendEntity(b []byte, name string, v []byte) []byte {
+	v = v[:min(len(v), maxText)]
+	b = binary.AppendUvarint(b, uint64(len(name)+1+len(v)))
+	return append(append(append(b, name...), ':'), v...)
+}
+
+func clip(s string, most int) string { return s[:min(len(s), most)] }

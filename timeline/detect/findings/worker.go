@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -20,7 +22,6 @@ type worker struct {
 	view    fields.View
 	ids     store.IDs
 	values  []detect.Value
-	p       payload
 	body    []byte
 	sealed  []byte
 	refs    []correlation.Ref
@@ -61,13 +62,12 @@ func (w *worker) Event(e *timeline.Event) error {
 // take keeps a hit.
 func (w *worker) take(rule int32, m detect.Matcher) {
 	e := w.event
-	w.p.values = w.p.values[:0]
+	w.body = binary.AppendUvarint(w.body[:0], uint64(len(w.d.needs[rule])))
 	for _, name := range w.d.needs[rule] {
-		w.p.values = append(w.p.values, w.texts(m, name))
+		w.body = w.texts(w.body, m, name)
 	}
-	w.p.entities = entities(w.p.entities[:0], e)
-	w.p.output = clip(m.Output(&w.view), 8*maxText)
-	w.body = w.p.hit(w.body[:0])
+	w.body = appendEntities(w.body, e)
+	w.body = putText(w.body, clip(m.Output(&w.view), 8*maxText))
 	w.references(e)
 	w.sealed = seal(w.sealed[:0], w.body, w.refs)
 	if e.ID != nil {
@@ -86,20 +86,19 @@ func (w *worker) fail(err error) {
 // maxValues bounds the values of a field of one event.
 const maxValues = 16
 
-// texts are the values of a field that a correlation needs.
-func (w *worker) texts(m detect.Matcher, name string) (out []string) {
-	w.values = read(w.values[:0], m, &w.view, name)
-	for _, v := range w.values[:min(len(w.values), maxValues)] {
-		if v.Kind == detect.Null {
-			continue
-		}
+// texts appends the values of a field that a correlation needs.
+func (w *worker) texts(b []byte, m detect.Matcher, name string) []byte {
+	w.values = slices.DeleteFunc(read(w.values[:0], m, &w.view, name), func(v detect.Value) bool { return v.Kind == detect.Null })
+	w.values = w.values[:min(len(w.values), maxValues)]
+	b = binary.AppendUvarint(b, uint64(len(w.values)))
+	for _, v := range w.values {
 		if len(v.Text) > maxText { // what is cut is told apart all the same
-			out = append(out, clip(v.Text, maxText-17)+"…"+strconv.FormatUint(xxhash.Sum64(v.Text), 16))
+			b = putText(b, clip(string(v.Text), maxText-20)+"…"+strconv.FormatUint(xxhash.Sum64(v.Text), 16))
 			continue
 		}
-		out = append(out, string(v.Text))
+		b = append(binary.AppendUvarint(b, uint64(len(v.Text))), v.Text...)
 	}
-	return out
+	return b
 }
 
 func (w *worker) references(e *timeline.Event) {
