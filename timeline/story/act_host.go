@@ -143,7 +143,15 @@ var words = []struct {
 	{"authorized_keys", sign{"persistence", "T1098.004", detect.High}},
 	{"/etc/cron", sign{"persistence", "T1053.003", detect.High}},
 	{"history -c", sign{"defense-evasion", "T1070.003", detect.High}},
-	{"/var/log/", sign{"defense-evasion", "T1070.002", detect.Low}},
+}
+
+// wipes tells commands that take something away from files.
+func wipes(command string) bool {
+	switch toolOf(command) {
+	case "rm", "shred", "truncate", "unlink":
+		return true
+	}
+	return strings.Contains(command, ": >") || strings.Contains(command, "rm -")
 }
 
 // toolOf is the program of a command, by which commands are told together.
@@ -158,6 +166,9 @@ func (a *act) program(v *view, command string) {
 		if strings.Contains(command, w.word) && w.level > a.level {
 			a.is(w.sign)
 		}
+	}
+	if strings.Contains(command, "/var/log/") && wipes(command) && a.level < detect.High {
+		a.is(sign{"defense-evasion", "T1070.002", detect.High})
 	}
 	name := v.text("process.executable")
 	name = name[strings.LastIndexByte(name, '/')+1:]

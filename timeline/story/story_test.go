@@ -323,3 +323,38 @@ func TestJSON(t *testing.T) {
 		}
 	}
 }
+
+// The incident that the project ships, recorded whole: what each source tells is
+// joined to one story.
+func TestWebpod(t *testing.T) {
+	dir := "../../testdata/incidents/webpod"
+	bundles, err := filepath.Glob(dir + "/case/evidence/*")
+	if err != nil || len(bundles) == 0 {
+		t.Skip("the incident is not here: ", err)
+	}
+	s := opened(t, append(bundles, dir+"/logs", dir+"/case/custody.jsonl")...)
+	st := told(t, s, story.Options{})
+	proven(t, s, st)
+	all := strings.Join(lines(st), "\n")
+	if strings.Contains(all, "amber-hold") {
+		t.Errorf("the response is told as if it were the intrusion:\n%s", all)
+	}
+	for _, want := range []string{
+		`initial-access: likely: the request .*cgi-bin/status.* ran nc .* -e /bin/sh in the pod shop/web-`,
+		`execution: certain: the service account shop/web ran chroot /host .* in the pod kube-system/node-tuner`,
+		`execution: likely: the exec of [0-9:.]+ started the process \S+/[0-9]+@.* \(it went on to run [0-9]+ programs?: `,
+		`execution: \w+: the file /tmp/\.kc, written by wget .*, was run [0-9]+ times as /tmp/\.kc GET `,
+		`privilege-escalation: certain: the service account shop/web created the pod node-tuner in the namespace kube-system \(privileged, `,
+		`persistence: certain: the service account shop/web created the cron job `,
+		`credential-access: certain: the token JTI=\S+ was used from \S+\. Possibly it is in other hands`,
+		`credential-access: certain: .*cat /etc/shadow was run in the pod kube-system/node-tuner, likely by an exec of the service account shop/web`,
+		`lateral-movement: certain: the service account shop/web opened the session \S+ \(shop-web/\S+\)\. Possibly its token is in other hands`,
+		`collection: certain: the role shop-web called s3:GetObject on bucket/shop-customers-example from `,
+		`defense-evasion: certain: the service account shop/web deleted [0-9]+ events `,
+		`impact: certain: .*xmrig.* was run in the pod kube-system/node-tuner`,
+	} {
+		if !regexp.MustCompile(want).MatchString(all) {
+			t.Errorf("the story does not say %s:\n%s", want, all)
+		}
+	}
+}
