@@ -138,9 +138,12 @@ func (m *model) rowPivots() []item {
 		})}
 	}
 	out := []item{around("1", 10*time.Second, "±10s"), around("2", time.Minute, "±1m"), around("3", 10*time.Minute, "±10m")}
-	if scope := d.scope(); scope.Name != "" {
-		pid := d.value("process.pid")
-		out = append(out, item{"t", "its process tree", scope.String(), act(func(m *model) { m.openTree(scope, pid) })})
+	if scope, pid := d.scope(), d.value("process.pid"); scope.Name != "" || pid != "" {
+		what := scope.String()
+		if scope.Name == "" {
+			what = "process " + pid
+		}
+		out = append(out, item{"t", "its process tree", what, act(func(m *model) { m.openTree(scope, pid, at) })})
 	}
 	for _, e := range m.entities() {
 		out = append(out, item{e.key, e.text, e.filter, act(func(m *model) { m.visit(view{Filter: e.filter, At: at, HasAt: true, Row: id, Title: e.title}) })})

@@ -26,7 +26,8 @@ type processScreen struct {
 	touched map[correlate.Ref][]string // files that a process wrote
 	list    list
 	want    correlate.Ref // what to show once the graph is here
-	pid     string        // and to choose
+	pid     string        // and to choose: the process of this number
+	at      int64         // that ran then
 }
 
 // processRow is a line of the tree.
@@ -148,21 +149,46 @@ func countAll(procs []*correlate.Proc) int {
 // chooseScope goes to what was wanted, and lays its tree out.
 func (m *model) chooseScope() {
 	p := &m.procs
+	found := -1
 	for i, s := range p.scopes {
-		if s == p.want {
-			p.scope = i
+		if s == p.want || p.want.Name == "" && found < 0 && p.runs(s) != nil {
+			p.scope, found = i, i
 		}
 	}
-	p.want = correlate.Ref{}
+	if found < 0 && (p.want.Name != "" || p.pid != "") {
+		m.say("no tree has that process; c chooses another container or host")
+	}
 	m.growTree()
-	if p.pid != "" {
+	if found >= 0 && p.pid != "" {
+		x := p.runs(p.scopes[found])
 		for i, r := range p.rows {
-			if pidText(r.p) == p.pid {
+			if x != nil && r.p.Ref == x.Ref {
 				p.list.sel = i
 			}
 		}
-		p.pid = ""
 	}
+	p.want, p.pid = correlate.Ref{}, ""
+}
+
+// runs is the process of the wanted number in a container or host: the last one
+// that had begun by then. Nil is none.
+func (p *processScreen) runs(s correlate.Ref) *correlate.Proc {
+	if p.pid == "" {
+		return nil
+	}
+	var best *correlate.Proc
+	var walk func([]*correlate.Proc)
+	walk = func(procs []*correlate.Proc) {
+		for _, x := range procs {
+			if pidText(x) == p.pid && x.Start.Micros <= p.at+1e6 && (best == nil || x.Start.Micros >= best.Start.Micros) {
+				best = x
+			}
+			walk(x.Children)
+		}
+	}
+	roots, _ := p.graph.ProcessForest(s, maxProcesses)
+	walk(roots)
+	return best
 }
 
 // maxProcesses of a tree are shown.
@@ -217,13 +243,11 @@ func (m *model) addBranch(x *correlate.Proc, prefix string, last, root bool) {
 	}
 }
 
-// openTree shows the processes of a container or a host.
-func (m *model) openTree(scope correlate.Ref, pid string) {
-	m.procs.want, m.procs.pid = scope, pid
+// openTree shows the processes of a container or a host, or of those that had the
+// process of a number at a time.
+func (m *model) openTree(scope correlate.Ref, pid string, at int64) {
+	m.procs.want, m.procs.pid, m.procs.at = scope, pid, at
 	m.goTo(onProcesses)
-	if m.procs.graph != nil {
-		m.chooseScope()
-	}
 }
 
 func processKeys() []binding {

@@ -224,6 +224,21 @@ func between(at time.Time, by time.Duration) string {
 	return "@timestamp:[" + at.Add(-by).Format(form) + " TO " + at.Add(by).Format(form) + "]"
 }
 
+// The process tree opens at the process that the event is of.
+func TestTree(t *testing.T) {
+	st := newStage(t, caseOf(t, sharedStore(t)), 120, 40)
+	for _, pid := range []string{"4712", "4711"} {
+		st.keys("1/<ctrl+u>process.pid:" + pid + "<enter>pt")
+		if x := st.m.process(); st.m.screen != onProcesses || x == nil || pidText(x) != pid {
+			t.Errorf("not at the process %s:\n%s", pid, st.view())
+		}
+		st.keys("<enter>")
+		if n, _ := ask(t, st.m.c.Store.(*store.Store), "process.pid:"+pid); st.m.tl.over.count != n {
+			t.Errorf("the process %s has %d events, not %d", pid, st.m.tl.over.count, n)
+		}
+	}
+}
+
 // Every sentence of the story leads to the rows that it rests on.
 func TestTold(t *testing.T) {
 	s := sharedStore(t)
