@@ -53,18 +53,19 @@ func TestValues(t *testing.T) {
 			"absent": "", "verb.x": "", "user.": "", "": "", "user.groups.2": "",
 			"=user.name": "s:eve", "=user.roles": "s:a,s:b", "=http.response.status_code": "n:201", "=kubernetes.audit.stage": "s:ResponseComplete", "=nothing": "",
 		}},
-		"EKS":           {kubeaudit.Source{}, `{"owner":"111122223333","logGroup":"/aws/eks/c/cluster","logEvents":[{"id":"1","timestamp":1,"message":"` + quoted.Replace(kubeEvent) + `"}]}`, map[string]string{"requestObject.spec.containers.name": "s:x,s:y!", "verb": "s:patch"}},
-		"AKS":           {kubeaudit.Source{}, `{"time":"2026-01-01T00:00:00Z","category":"kube-audit","resourceId":"/SUBSCRIPTIONS/S/PROVIDERS/X/MANAGEDCLUSTERS/C","properties":{"log":"` + quoted.Replace(kubeEvent) + `"}}`, map[string]string{"user.username": "s:eve"}},
-		"exported":      {kubeaudit.Source{}, "2026-01-01T00:00:00.000Z " + kubeEvent, map[string]string{"user.username": "s:eve"}},
-		"GKE":           {kubeaudit.Source{}, `{"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"k8s.io","methodName":"io.k8s.core.v1.pods.exec.create","resourceName":"core/v1/namespaces/n/pods/web/exec","authenticationInfo":{"principalEmail":"eve@example.com"},"requestMetadata":{"callerIp":"192.0.2.1"},"request":{"kind":"PodExecOptions"}},"labels":{"authorization.k8s.io/decision":"allow"},"operation":{"id":"o-1"},"timestamp":"2026-01-01T00:00:00Z"}`, map[string]string{"verb": "s:create", "objectRef.resource": "s:pods", "objectRef.subresource": "s:exec", "objectRef.name": "s:web", "user.username": "s:eve@example.com", "requestObject.kind": "s:PodExecOptions", "annotations.authorization.k8s.io/decision": "s:allow", "sourceIPs": "s:192.0.2.1", "protoPayload.serviceName": "s:k8s.io"}},
-		"CloudTrail":    {cloudtrail.Source{}, `{"Records":[` + trailEvent + `]}`, map[string]string{"eventName": "s:CreateUser", "eventSource": "s:iam.amazonaws.com", "requestParameters.userName": "s:new", "=user.name": "s:eve"}},
-		"LookupEvents":  {cloudtrail.Source{}, `{"Events":[{"EventId":"e-1","EventName":"CreateUser","CloudTrailEvent":"` + quoted.Replace(trailEvent) + `"}]}`, map[string]string{"eventName": "s:CreateUser", "userIdentity.userName": "s:eve", "EventName": ""}},
-		"EventBridge":   {cloudtrail.Source{}, `{"detail-type":"AWS API Call via CloudTrail","detail":` + trailEvent + `}`, map[string]string{"eventName": "s:CreateUser", "requestParameters.userName": "s:new"}},
-		"CloudTrailLog": {cloudtrail.Source{}, `{"logEvents":[{"id":"1","timestamp":1,"message":"` + quoted.Replace(trailEvent) + `"}]}`, map[string]string{"eventName": "s:CreateUser"}},
-		"Lake":          {cloudtrail.Source{}, `{"QueryResultRows":[[{"eventtime":"2026-01-01 00:00:00.000"},{"eventname":"CreateUser"},{"eventsource":"iam.amazonaws.com"},{"requestparameters":"{\"userName\":\"new\"}"}]]}`, map[string]string{"eventName": "s:CreateUser", "requestParameters.userName": "s:new", "eventSource": "s:iam.amazonaws.com"}},
-		"Falco":         {falco.Source{}, `{"time":"2026-01-01T00:00:00.000000000Z","rule":"R","priority":"Warning","output":"o","output_fields":{"proc.name":"sh","fd.sport":22,"proc.aname[2]":null}}`, map[string]string{"rule": "s:R", "output_fields.proc.name": "s:sh", "output_fields.fd.sport": "n:22", "output_fields.proc.aname[2]": "z:"}},
-		"Tetragon":      {tetragon.Source{}, `{"process_exec":{"process":{"exec_id":"x","pid":7,"binary":"/bin/sh","arguments":"-c id","start_time":"2026-01-01T00:00:00Z","cap":{"permitted":["A","B"]}},"parent":{"binary":"/sbin/init"}},"node_name":"n","time":"2026-01-01T00:00:00Z"}`, map[string]string{"process_exec.process.binary": "s:/bin/sh", "process.binary": "s:/bin/sh", "parent.binary": "s:/sbin/init", "process.cap.permitted": "s:A,s:B", "node_name": "s:n", "=process.executable": "s:/bin/sh"}},
-		"auditd":        {auditd.Source{}, "type=SYSCALL msg=audit(1700000000.123:7): arch=c000003e syscall=59 success=yes exit=0 a0=55 a1=7 items=1 ppid=1 pid=2 auid=0 uid=0 comm=\"sh\" exe=\"/bin/sh\" key=\"k\"\x1dARCH=x86_64 SYSCALL=execve UID=\"root\"\ntype=EXECVE msg=audit(1700000000.123:7): argc=2 a0=\"sh\" a1=2D632069\ntype=PROCTITLE msg=audit(1700000000.123:7): proctitle=7368002D63\n", map[string]string{"type": "s:SYSCALL,s:EXECVE,s:PROCTITLE", "syscall": "s:59,s:execve", "SYSCALL": "s:execve", "UID": "s:root", "a0": "s:55,s:sh", "a1": "s:7,s:-c i", "proctitle": "s:sh -c", "exe": "s:/bin/sh", "absent": "", "=process.executable": "s:/bin/sh"}},
+		"kubernetes, spelled": {kubeaudit.Source{}, strings.Replace(kubeEvent, "requestObject", "request\\u004fbject", 1), map[string]string{"requestObject.spec.hostPID": "b:true", "responseObject": ""}},
+		"EKS":                 {kubeaudit.Source{}, `{"owner":"111122223333","logGroup":"/aws/eks/c/cluster","logEvents":[{"id":"1","timestamp":1,"message":"` + quoted.Replace(kubeEvent) + `"}]}`, map[string]string{"requestObject.spec.containers.name": "s:x,s:y!", "verb": "s:patch"}},
+		"AKS":                 {kubeaudit.Source{}, `{"time":"2026-01-01T00:00:00Z","category":"kube-audit","resourceId":"/SUBSCRIPTIONS/S/PROVIDERS/X/MANAGEDCLUSTERS/C","properties":{"log":"` + quoted.Replace(kubeEvent) + `"}}`, map[string]string{"user.username": "s:eve"}},
+		"exported":            {kubeaudit.Source{}, "2026-01-01T00:00:00.000Z " + kubeEvent, map[string]string{"user.username": "s:eve"}},
+		"GKE":                 {kubeaudit.Source{}, `{"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"k8s.io","methodName":"io.k8s.core.v1.pods.exec.create","resourceName":"core/v1/namespaces/n/pods/web/exec","authenticationInfo":{"principalEmail":"eve@example.com"},"requestMetadata":{"callerIp":"192.0.2.1"},"request":{"kind":"PodExecOptions"}},"labels":{"authorization.k8s.io/decision":"allow"},"operation":{"id":"o-1"},"timestamp":"2026-01-01T00:00:00Z"}`, map[string]string{"verb": "s:create", "objectRef.resource": "s:pods", "objectRef.subresource": "s:exec", "objectRef.name": "s:web", "user.username": "s:eve@example.com", "requestObject.kind": "s:PodExecOptions", "annotations.authorization.k8s.io/decision": "s:allow", "sourceIPs": "s:192.0.2.1", "protoPayload.serviceName": "s:k8s.io"}},
+		"CloudTrail":          {cloudtrail.Source{}, `{"Records":[` + trailEvent + `]}`, map[string]string{"eventName": "s:CreateUser", "eventSource": "s:iam.amazonaws.com", "requestParameters.userName": "s:new", "=user.name": "s:eve"}},
+		"LookupEvents":        {cloudtrail.Source{}, `{"Events":[{"EventId":"e-1","EventName":"CreateUser","CloudTrailEvent":"` + quoted.Replace(trailEvent) + `"}]}`, map[string]string{"eventName": "s:CreateUser", "userIdentity.userName": "s:eve", "EventName": ""}},
+		"EventBridge":         {cloudtrail.Source{}, `{"detail-type":"AWS API Call via CloudTrail","detail":` + trailEvent + `}`, map[string]string{"eventName": "s:CreateUser", "requestParameters.userName": "s:new"}},
+		"CloudTrailLog":       {cloudtrail.Source{}, `{"logEvents":[{"id":"1","timestamp":1,"message":"` + quoted.Replace(trailEvent) + `"}]}`, map[string]string{"eventName": "s:CreateUser"}},
+		"Lake":                {cloudtrail.Source{}, `{"QueryResultRows":[[{"eventtime":"2026-01-01 00:00:00.000"},{"eventname":"CreateUser"},{"eventsource":"iam.amazonaws.com"},{"requestparameters":"{\"userName\":\"new\"}"}]]}`, map[string]string{"eventName": "s:CreateUser", "requestParameters.userName": "s:new", "eventSource": "s:iam.amazonaws.com"}},
+		"Falco":               {falco.Source{}, `{"time":"2026-01-01T00:00:00.000000000Z","rule":"R","priority":"Warning","output":"o","output_fields":{"proc.name":"sh","fd.sport":22,"proc.aname[2]":null}}`, map[string]string{"rule": "s:R", "output_fields.proc.name": "s:sh", "output_fields.fd.sport": "n:22", "output_fields.proc.aname[2]": "z:"}},
+		"Tetragon":            {tetragon.Source{}, `{"process_exec":{"process":{"exec_id":"x","pid":7,"binary":"/bin/sh","arguments":"-c id","start_time":"2026-01-01T00:00:00Z","cap":{"permitted":["A","B"]}},"parent":{"binary":"/sbin/init"}},"node_name":"n","time":"2026-01-01T00:00:00Z"}`, map[string]string{"process_exec.process.binary": "s:/bin/sh", "process.binary": "s:/bin/sh", "parent.binary": "s:/sbin/init", "process.cap.permitted": "s:A,s:B", "node_name": "s:n", "=process.executable": "s:/bin/sh"}},
+		"auditd":              {auditd.Source{}, "type=SYSCALL msg=audit(1700000000.123:7): arch=c000003e syscall=59 success=yes exit=0 a0=55 a1=7 items=1 ppid=1 pid=2 auid=0 uid=0 comm=\"sh\" exe=\"/bin/sh\" key=\"k\"\x1dARCH=x86_64 SYSCALL=execve UID=\"root\"\ntype=EXECVE msg=audit(1700000000.123:7): argc=2 a0=\"sh\" a1=2D632069\ntype=PROCTITLE msg=audit(1700000000.123:7): proctitle=7368002D63\n", map[string]string{"type": "s:SYSCALL,s:EXECVE,s:PROCTITLE", "syscall": "s:59,s:execve", "SYSCALL": "s:execve", "UID": "s:root", "a0": "s:55,s:sh", "a1": "s:7,s:-c i", "proctitle": "s:sh -c", "exe": "s:/bin/sh", "absent": "", "=process.executable": "s:/bin/sh"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			events := 0
@@ -203,4 +204,22 @@ func FuzzValues(f *testing.F) {
 		}
 		_ = v.Column(nil, path)
 	})
+}
+
+// TestLacks asks for what an event does not have, in each order with what it has.
+func TestLacks(t *testing.T) {
+	bare := strings.Replace(kubeEvent, `"requestObject"`, `"other"`, 1)
+	err := fields.Read(kubeaudit.Source{}, strings.NewReader(bare+"\n"+kubeEvent), func(v *fields.View) {
+		has := strings.Contains(string(v.Raw()), "requestObject")
+		first := values(v, "requestObject.spec.hostPID", false)
+		if values(v, "user.groups", false) != "s:a,s:b" || values(v, "requestObject.spec.containers.name", false) != values(v, "requestObject.spec.containers.name", false) {
+			t.Error("other fields are gone")
+		}
+		if has != (first == "b:true") || has != (values(v, "requestObject", false) != "") || values(v, "responseObject", false) != "" {
+			t.Errorf("%v: %q", has, first)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -47,6 +47,7 @@ const (
 	lakeForm
 	auditForm
 	csvForm
+	cloudForm
 )
 
 // SetRecords begins with the records of the next event, or of several that come
@@ -98,6 +99,9 @@ func (v *View) values(dst []detect.Value, path string) []detect.Value {
 		return dst
 	}
 	if !v.read {
+		if v.lacks(path) {
+			return dst
+		}
 		v.parse()
 	}
 	switch v.form {
@@ -111,6 +115,8 @@ func (v *View) values(dst []detect.Value, path string) []detect.Value {
 		return v.auditd(dst, path)
 	case csvForm:
 		return v.csv.value(dst, path)
+	case cloudForm:
+		return v.cloud(dst, path)
 	}
 	return dst
 }

@@ -24,6 +24,9 @@ func (d *document) read(text []byte, dataset string) form {
 	case "cilium_tetragon.log":
 		d.tetragon()
 	}
+	if isCloud(dataset) {
+		return cloudForm
+	}
 	return jsonForm
 }
 
@@ -59,7 +62,7 @@ func (d *document) kubeAudit() form {
 			return jsonForm
 		}
 	}
-	if proto := d.member(d.root, "protoPayload"); proto >= 0 {
+	if d.member(d.root, "protoPayload") >= 0 || d.member(d.root, "protopayload_auditlog") >= 0 {
 		return gkeForm
 	}
 	if p := d.member(d.root, "properties"); p >= 0 && d.nested(d.member(p, "log")) {
@@ -151,10 +154,9 @@ func (d *document) tetragon() {
 // gke gives an audit event's fields of the record that GKE made of it: what it
 // holds under other names, and the rest out of the row.
 func (v *View) gke(dst []detect.Value, path string) []detect.Value {
-	d := &v.doc
 	for _, moved := range gkePaths {
 		if rest, ok := under(path, []byte(moved.audit)); ok {
-			return d.find(dst, d.root, join(moved.entry, rest))
+			return v.entry(dst, join(moved.entry, rest))
 		}
 	}
 	switch path { // the others are quick
@@ -165,7 +167,7 @@ func (v *View) gke(dst []detect.Value, path string) []detect.Value {
 	case "auditID":
 		return v.Column(dst, "kubernetes.audit.auditID")
 	}
-	return d.find(dst, d.root, path)
+	return v.entry(dst, path)
 }
 
 // gkePaths are those that stand elsewhere in a record of GKE's.
