@@ -31,11 +31,6 @@ func (r *row) number(f timeline.Field) (int64, bool) {
 	return n, ok
 }
 
-func (r *row) list(f timeline.Field) []string {
-	v, _ := r.Values[f.Name()].([]string)
-	return v
-}
-
 func (r *row) failed() bool { return r.field(timeline.EventOutcome) == "failure" }
 
 // The data sets that are joined.
@@ -47,70 +42,6 @@ const (
 	falco      = "falco.alerts"
 	bundle     = "amber."
 )
-
-// Role is what an entity is in an event.
-type Role uint8
-
-// The roles that entities have in events.
-const (
-	Actor  Role = iota // who did it
-	As                 // whom the actor impersonated
-	With               // the credential
-	From               // the address
-	Target             // what it was done to
-	Place              // where it happened
-	To                 // the address that was reached
-)
-
-// Mention is an entity that an event names.
-type Mention struct {
-	Ref
-	Role Role
-}
-
-// Mentions are the entities that a row names by itself, without what is known
-// of others. The row needs the Fields.
-func Mentions(in timeline.Row) []Mention {
-	m := mentions{r: &row{in}}
-	dataset := m.r.field(timeline.EventDataset)
-	switch {
-	case dataset == kubeAudit:
-		m.kube()
-	case dataset == cloudTrail:
-		m.cloud()
-	default:
-		m.host(strings.HasPrefix(dataset, bundle))
-	}
-	return m.list
-}
-
-type mentions struct {
-	r    *row
-	list []Mention
-}
-
-func (m *mentions) add(role Role, kind Kind, name string) {
-	if name != "" {
-		m.list = append(m.list, Mention{Ref{kind, name}, role})
-	}
-}
-
-func (m *mentions) kube() {
-	if who := principal(m.r.field(timeline.UserName)); who.Name != "" {
-		m.list = append(m.list, Mention{who, Actor})
-	}
-	if as := principal(m.r.field(timeline.UserEffectiveName)); as.Name != "" {
-		m.list = append(m.list, Mention{as, As})
-	}
-	m.add(With, Token, m.r.token())
-	m.add(From, Address, address(m.r.field(timeline.SourceIP)))
-	if target := m.r.target(); target.Name != "" {
-		m.list = append(m.list, Mention{target, Target})
-	}
-	if target := principal(m.r.field(timeline.UserTargetName)); target.Name != "" {
-		m.list = append(m.list, Mention{target, Target})
-	}
-}
 
 // principal is a user of the API server; of service accounts it is the account.
 func principal(name string) Ref {
@@ -180,43 +111,6 @@ func isWorkload(resource string) bool {
 	return false
 }
 
-func (m *mentions) cloud() {
-	key := m.r.text(cloudIdentity + "access_key_id")
-	role := m.r.text("user.roles")
-	session := m.r.text(cloudIdentity + "session_name")
-	who := m.r.field(timeline.UserName)
-	switch {
-	case role != "" && who == role:
-		m.add(With, Session, sessionName(key, role, session))
-		m.add(Actor, CloudRole, role)
-	default:
-		m.list = append(m.list, Mention{cloudPrincipal(who), Actor})
-		m.add(With, AccessKey, key)
-	}
-	m.add(Place, Instance, m.r.field(timeline.CloudInstanceID))
-	m.add(From, Address, address(m.r.field(timeline.SourceIP)))
-	m.add(Target, CloudUser, m.r.field(timeline.UserTargetName))
-	for _, name := range cloudTargets {
-		if v := m.r.text(cloudRequest + name.field); v != "" {
-			m.add(Target, name.kind, name.as+v)
-		}
-	}
-}
-
-// cloudTargets are parameters that name what a call is about.
-var cloudTargets = [...]struct {
-	field string
-	kind  Kind
-	as    string
-}{
-	{"bucketName", Object, "bucket/"},
-	{"roleName", CloudRole, ""},
-	{"secretId", Object, "secret/"},
-	{"instancesSet.items.instanceId", Instance, ""},
-	{"instanceId", Instance, ""},
-	{"functionName", Object, "function/"},
-}
-
 // cloudPrincipal is a user of the cloud; the subject of a web identity is the
 // service account.
 func cloudPrincipal(name string) Ref {
@@ -250,31 +144,6 @@ func sessionName(key, role, session string) string {
 		return ""
 	}
 	return role + "/" + session
-}
-
-func (m *mentions) host(own bool) {
-	host := m.r.field(timeline.HostName)
-	m.add(Place, Node, host)
-	m.add(Place, Container, containerName(m.r.field(timeline.ContainerID)))
-	if t := m.r.target(); t.Kind == Pod {
-		m.add(Place, Pod, t.Name)
-	}
-	if user := m.r.field(timeline.UserName); user != "" && !own {
-		m.add(Actor, HostUser, host+"/"+user)
-	}
-	source, destination := address(m.r.field(timeline.SourceIP)), address(m.r.field(timeline.DestinationIP))
-	if incoming(m.r.field(timeline.EventAction)) || destination == "" {
-		m.add(From, Address, source)
-	} else {
-		m.add(To, Address, destination)
-	}
-	if path := m.r.field(timeline.FilePath); path != "" && !strings.HasPrefix(m.r.field(timeline.EventDataset), "amber.log") {
-		m.add(Target, File, fileName(containerName(m.r.field(timeline.ContainerID)), host, path))
-	}
-}
-
-func incoming(action string) bool {
-	return action == "accepted-connection-from" || action == "received-from"
 }
 
 // containerName shortens an id as people write it, so that those sources which

@@ -2,7 +2,6 @@ package story
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -99,109 +98,6 @@ func reach(ref correlate.Ref) int64 {
 	return 0
 }
 
-// weakReach is the same for what others may share.
-func weakReach(ref correlate.Ref) int64 {
-	if ref.Kind == correlate.Address {
-		return 10 * minute
-	}
-	return 0
-}
-
-// joins are the links that lead from one step of an intrusion to another.
-var joins = []correlate.LinkKind{
-	correlate.InPod, correlate.Started, correlate.AttachedTo, correlate.Forwarded, correlate.Entered, correlate.TokenOf, correlate.BoundTo,
-	correlate.Opened, correlate.KeyOf, correlate.OwnedBy, correlate.UsesToken, correlate.Wrote, correlate.RunAs, correlate.RunsIn, correlate.HasAddress,
-}
-
-// throughGraph joins steps whose entities are linked, directly or by one between
-// them that no step names.
-func (t *teller) throughGraph(u *union, byRef map[correlate.Ref][]int) {
-	for ref, list := range byRef {
-		if reach(ref) == 0 && ref.Kind != correlate.Address {
-			continue
-		}
-		for _, other := range t.near(ref) {
-			if steps := byRef[other]; reach(other) > 0 {
-				both := slices.Concat(list, steps)
-				slices.Sort(both)
-				t.chainAcross(u, both, list)
-			}
-		}
-	}
-}
-
-// chainAcross joins neighbours in time of which one is of the first list and
-// the other is not.
-func (t *teller) chainAcross(u *union, both, first []int) {
-	for i := 1; i < len(both); i++ {
-		_, a := slices.BinarySearch(first, both[i-1])
-		_, b := slices.BinarySearch(first, both[i])
-		if a != b && t.book.steps[both[i]].first.Micros-t.book.steps[both[i-1]].last.Micros <= 24*hour {
-			u.join(both[i-1], both[i])
-		}
-	}
-}
-
-// maxDegree is how many links an entity may have and still join: what has more
-// is shared by everybody.
-const maxDegree = 64
-
-// near are the entities one or two links away.
-func (t *teller) near(ref correlate.Ref) []correlate.Ref {
-	start, ok := t.graph.Find(ref)
-	if !ok {
-		return nil
-	}
-	seen := []int{start}
-	for from, depth := 0, 0; depth < 2; depth++ {
-		to := len(seen)
-		for ; from < to; from++ {
-			seen = t.spread(seen, seen[from])
-		}
-	}
-	out := make([]correlate.Ref, 0, len(seen))
-	for _, i := range seen[1:] {
-		out = append(out, t.graph.Entities[i].Ref)
-	}
-	return out
-}
-
-func (t *teller) spread(seen []int, at int) []int {
-	links := t.graph.Of(at)
-	if len(links) > maxDegree || len(seen) > maxRefs || t.shared(at) {
-		return seen
-	}
-	for _, l := range links {
-		if !slices.Contains(joins, l.Kind) {
-			continue
-		}
-		other := l.From + l.To - at
-		if !slices.Contains(seen, other) && !t.shared(other) {
-			seen = append(seen, other)
-		}
-	}
-	return seen
-}
-
-// shared tells what joins nothing: nodes and their addresses, the accounts that
-// every pod has.
-func (t *teller) shared(i int) bool {
-	e := &t.graph.Entities[i]
-	switch e.Kind {
-	case correlate.Node, correlate.Image:
-		return true
-	case correlate.Account:
-		return strings.HasSuffix(e.Name, "/default") || strings.HasPrefix(e.Name, "kube-system/")
-	case correlate.Address:
-		for _, l := range t.graph.Of(i) {
-			if l.Kind == correlate.HasAddress && t.graph.Entities[l.From].Kind == correlate.Node {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // gather makes groups of what was joined.
 func (t *teller) gather(u *union) []*group {
 	var groups []*group
@@ -242,63 +138,6 @@ func scoreOf(steps []*step) int {
 		n += weights[l]
 	}
 	return n
-}
-
-// weakly adds to a group what only shares an address with it, and says so.
-func (t *teller) weakly(groups []*group, byRef map[correlate.Ref][]int) {
-	order := slices.Clone(groups)
-	slices.SortStableFunc(order, func(a, b *group) int { return cmp.Compare(a.score, b.score) })
-	for _, g := range order {
-		if len(g.steps) > 20 {
-			continue // what is so much is a story of its own
-		}
-		if to, why := t.tie(g, groups, byRef); to != nil {
-			for _, s := range g.steps {
-				s.weak = why
-				s.group = to.steps[0].group
-			}
-			to.steps = append(to.steps, g.steps...)
-			slices.SortStableFunc(to.steps, func(a, b *step) int { return compareTimes(a.first, b.first) })
-			to.score = scoreOf(to.steps)
-			g.steps = nil
-		}
-	}
-}
-
-// tie finds the worst other group with which a group shares an address at the
-// same time.
-func (t *teller) tie(g *group, groups []*group, byRef map[correlate.Ref][]int) (best *group, why string) {
-	for _, s := range g.steps {
-		for _, ref := range s.refs {
-			span := weakReach(ref)
-			if span == 0 {
-				continue
-			}
-			for _, i := range byRef[ref] {
-				o := t.book.steps[i]
-				other := groups[o.group]
-				if other == g || len(other.steps) == 0 || other.score < g.score || apart(s, o) > span || best != nil && other.score <= best.score {
-					continue
-				}
-				best, why = other, fmt.Sprintf("only the address %s, within %s, ties it to the rest", ref.Name, spell(apart(s, o)))
-			}
-		}
-	}
-	return best, why
-}
-
-// apart is the time between two steps, 0 where they overlap.
-func apart(a, b *step) int64 {
-	return max(0, a.first.Micros-b.last.Micros, b.first.Micros-a.last.Micros)
-}
-
-func spell(micros int64) string {
-	switch {
-	case micros < 2*minute:
-		return plural((micros+999_999)/1e6, "second", "seconds")
-	default:
-		return plural((micros+minute-1)/minute, "minute", "minutes")
-	}
 }
 
 // union joins numbers to sets.

@@ -191,10 +191,7 @@ func (s *step) objectNames() (named, spaces []string) {
 			named = append(named, name)
 		}
 	}
-	for _, ns := range slices.Sorted(maps.Keys(s.in)) {
-		spaces = append(spaces, ns)
-	}
-	return named, spaces
+	return named, slices.Sorted(maps.Keys(s.in))
 }
 
 func (s *step) spaces(p *prose, spaces []string) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -198,7 +199,7 @@ func TestFrom(t *testing.T) {
 		var unknown *story.ErrUnknown
 		switch {
 		case want == "": // a user of the cluster and one of the cloud have the name
-			if !asUnknown(err, &unknown) || len(unknown.Could) != 2 {
+			if !errors.As(err, &unknown) || len(unknown.Could) != 2 {
 				t.Errorf("%s: %v", from, err)
 			}
 		case err != nil:
@@ -212,15 +213,9 @@ func TestFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	var unknown *story.ErrUnknown
-	if _, err := story.Tell(t.Context(), s, g, story.Options{From: "nobody"}); !asUnknown(err, &unknown) || len(unknown.Could) != 0 {
+	if _, err := story.Tell(t.Context(), s, g, story.Options{From: "nobody"}); !errors.As(err, &unknown) || len(unknown.Could) != 0 {
 		t.Errorf("%v", err)
 	}
-}
-
-func asUnknown(err error, to **story.ErrUnknown) bool {
-	e, ok := err.(*story.ErrUnknown)
-	*to = e
-	return ok
 }
 
 // A finding makes an event part of the story that does not stand out by itself,

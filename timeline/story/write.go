@@ -11,7 +11,6 @@ import (
 
 	"amber/timeline"
 	"amber/timeline/correlate"
-	"amber/timeline/detect"
 	"amber/timeline/store"
 )
 
@@ -249,13 +248,4 @@ func (t *teller) prove(st *Story) {
 	if failed > 0 {
 		st.Notes = append(st.Notes, fmt.Sprintf("the raw references of %d rows could not be read", failed))
 	}
-}
-
-// worstLevel is the highest level of a section's sentences.
-func worstLevel(list []Sentence) detect.Level {
-	var l detect.Level
-	for i := range list {
-		l = max(l, list[i].Level)
-	}
-	return l
 }
