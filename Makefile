@@ -49,6 +49,7 @@ incident: testbed
 bench: build
 	go run ./testdata/bench
 	go run ./testdata/bench/tui
+	AMBER_BENCH_ALL=1 go test -run '^$$' -bench Build -benchtime 1x ./timeline/correlate
 	@echo "the timeline, side by side with DuckDB: make bench-timeline (needs a C compiler)"
 
 # bench-timeline and test-duckdb are of a module of their own: DuckDB is C++.
