@@ -216,9 +216,10 @@ func TestNotEvaluable(t *testing.T) {
 		text   string
 		fields []string
 	}{
-		{ruleOf("okta", "okta.evt.type = x and okta.actor.id = y"), []string{"okta.actor.id", "okta.evt.type"}},
-		{ruleOf("github", "github.action = x"), []string{"github.action"}},
-		{ruleOf("gcp_auditlog", "gcp.methodName = x"), []string{"gcp.methodName"}},
+		{ruleOf("okta", "okta.evt.type = x and okta.mfa.deny.countlast[600] > 3"), []string{"okta.mfa.deny.countlast[600]"}},
+		{ruleOf("github", "github.action = x and github.diff.has_secrets = true"), []string{"github.diff.has_secrets"}},
+		{ruleOf("gcp_auditlog", "gcp.methodName = x and gcp.what = y"), []string{"gcp.what"}},
+		{ruleOf("azure_platformlogs", "azure.a = x"), []string{"azure.a"}},
 		{ruleOf("somewhere", "a.b = x"), []string{"a.b"}},
 		{ruleOf("k8s_audit", "ka.verb = get and proc.name = x and not ka.nothing = y"), []string{"ka.nothing", "proc.name"}},
 		{ruleOf("aws_cloudtrail", "ct.name = x and aws.what exists"), []string{"aws.what"}},

@@ -63,6 +63,10 @@ func stored(dataset string, o operand) (field string, column bool) {
 		field = kubePaths[o.field]
 	case cloudTrail:
 		field = trailPaths[o.field]
+	case gcpAudit:
+		field = gcpPaths[o.field]
+	case oktaSystem:
+		field = oktaPaths[o.field]
 	case auditdLog:
 		if o.field == "evt.type" {
 			return auditCall, true

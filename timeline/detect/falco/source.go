@@ -31,10 +31,10 @@ func originOf(name string) (origin, bool) {
 		return origin{[]string{kubeAudit}, kubeAccessor, kubeField}, true
 	case "aws_cloudtrail":
 		return origin{[]string{cloudTrail}, trailAccessor, trailField}, true
-	case "gcp_auditlog", "okta", "github", "azure_platformlogs", "syslog", "k8smeta", "gitlab", "salesforce", "box", "keycloak", "hashicorp-vault":
+	case "azure_platformlogs", "syslog", "k8smeta", "gitlab", "salesforce", "box", "keycloak", "hashicorp-vault":
 		return origin{}, true
 	}
-	return origin{}, false
+	return pluginOrigin(name)
 }
 
 // scratch is what one evaluation needs; it is used again for the next.

@@ -26,6 +26,9 @@ func (v *View) cloud(dst []detect.Value, path string) []detect.Value {
 			return d.like(dst, d.opened(at), path)
 		}
 	}
+	if rest, ok := strings.CutPrefix(path, "properties."); ok { // of Graph, which has them at the top
+		return d.like(dst, d.root, rest)
+	}
 	return dst
 }
 

@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 		{head + "detection:\n  a: {eventName: A}\n  condition: a\n  timeframe: 5m\n", 6, detect.Doubtful, "timeframe"},
 
 		{source("{product: windows, category: process_creation}"), 2, detect.NotEvaluable, "log source category: process_creation, product: windows"},
-		{source("{product: okta, service: okta}"), 2, detect.NotEvaluable, "no source here reads okta.system"},
+		{source("{product: m365, service: exchange}"), 2, detect.NotEvaluable, "no source here reads o365.audit"},
 		{source("{product: linux, service: sshd}"), 2, detect.NotEvaluable, "product: linux, service: sshd"},
 		{source("{category: proxy}"), 2, detect.NotEvaluable, "category: proxy"},
 		{source("{definition: x}"), 2, detect.Invalid, "neither category nor product nor service"},

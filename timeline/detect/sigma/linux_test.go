@@ -162,6 +162,13 @@ func TestDatasetsArePresent(t *testing.T) {
 		{product: "linux", category: "process_creation"},
 		{product: "linux", category: "file_event"},
 		{product: "linux", category: "network_connection"},
+		{product: "gcp", service: "gcp.audit"},
+		{product: "azure", service: "activitylogs"},
+		{product: "azure", service: "auditlogs"},
+		{product: "azure", service: "signinlogs"},
+		{product: "azure", service: "riskdetection"},
+		{product: "okta", service: "okta"},
+		{product: "github", service: "audit"},
 		{product: "falco"},
 		{product: "tetragon"},
 		{product: "amber", service: "process"},
@@ -190,7 +197,7 @@ func TestDatasetsArePresent(t *testing.T) {
 func named(t *testing.T, name string) bool {
 	t.Helper()
 	found := false
-	for _, dir := range []string{"auditd", "bundle", "cloudtrail", "falco", "kubeaudit", "tetragon"} {
+	for _, dir := range []string{"auditd", "azure", "bundle", "cloudtrail", "falco", "gcp", "github", "kubeaudit", "okta", "tetragon"} {
 		files, err := os.ReadDir("../../source/" + dir)
 		if err != nil {
 			t.Fatal(err)

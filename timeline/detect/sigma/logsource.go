@@ -55,6 +55,8 @@ func present() map[string]bool {
 	return map[string]bool{
 		"aws.cloudtrail": true, "kubernetes.audit_logs": true, "auditd.log": true,
 		"falco.alerts": true, "cilium_tetragon.log": true,
+		"gcp.audit": true, "azure.activitylogs": true, "azure.signinlogs": true, "azure.auditlogs": true,
+		"azure.identity_protection": true, "okta.system": true, "github.audit": true,
 		"amber.file": true, "amber.process": true, "amber.socket": true, "amber.flow": true, "amber.log": true,
 		"amber.image": true, "amber.container": true, "amber.acquisition": true, "amber.custody": true,
 	}
@@ -75,16 +77,20 @@ func services() []service {
 		{"aws", "", "aws.cloudtrail", awsRecords},
 		{"kubernetes", "audit", "kubernetes.audit_logs", clusterRecords},
 		{"kubernetes", "", "kubernetes.audit_logs", clusterRecords},
-		{"gcp", "gcp.audit", "gcp.audit", anyRecord},
+		{"gcp", "gcp.audit", "gcp.audit", gcpRecords},
+		{"gcp", "gcp.audit", "kubernetes.audit_logs", gkeRecords},
+		{"gcp", "", "gcp.audit", gcpRecords},
+		{"gcp", "", "kubernetes.audit_logs", gkeRecords},
 		{"gcp", "google_workspace.admin", "google_workspace.admin", anyRecord},
-		{"azure", "activitylogs", "azure.activitylogs", anyRecord},
-		{"azure", "auditlogs", "azure.auditlogs", anyRecord},
-		{"azure", "signinlogs", "azure.signinlogs", anyRecord},
+		{"azure", "activitylogs", "azure.activitylogs", azureActivity},
+		{"azure", "auditlogs", "azure.auditlogs", azureAudit},
+		{"azure", "signinlogs", "azure.signinlogs", azureSignIns},
 		{"azure", "riskdetection", "azure.identity_protection", anyRecord},
 		{"azure", "pim", "azure.pim", anyRecord},
-		{"okta", "okta", "okta.system", anyRecord},
-		{"okta", "", "okta.system", anyRecord},
+		{"okta", "okta", "okta.system", oktaRecords},
+		{"okta", "", "okta.system", oktaRecords},
 		{"github", "audit", "github.audit", anyRecord},
+		{"github", "", "github.audit", anyRecord},
 		{"m365", "audit", "o365.audit", anyRecord},
 		{"m365", "exchange", "o365.audit", anyRecord},
 		{"m365", "threat_management", "o365.audit", anyRecord},
@@ -104,6 +110,15 @@ func services() []service {
 	}
 }
 
+// gates are what makes an event one of the service, where its dataset has others:
+// a cluster's log may come from anywhere.
+func (s service) gates() []gate {
+	if s.product == "gcp" && s.dataset == "kubernetes.audit_logs" {
+		return []gate{{"cloud.provider", []string{"gcp"}}}
+	}
+	return nil
+}
+
 // targets are the datasets that a log source means. Those of which there is no
 // source are named in why.
 func (l logsource) targets() (list []target, why *fault) {
@@ -119,7 +134,10 @@ func (l logsource) targets() (list []target, why *fault) {
 			if !there[s.dataset] {
 				return nil, l.absent("no source here reads " + s.dataset)
 			}
-			return []target{{dataset: s.dataset, names: s.names}}, nil
+			list = append(list, target{s.dataset, s.names, s.gates()})
+		}
+		if len(list) > 0 {
+			return list, nil
 		}
 	}
 	return nil, l.absent("no source here reads such logs")

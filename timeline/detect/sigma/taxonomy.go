@@ -33,6 +33,7 @@ const timestamp = "@timestamp"
 type record struct {
 	top     []string          // the names that a record can begin with
 	closed  bool              // and no others
+	fold    bool              // their case makes no difference
 	aliases map[string]string // other names, by which rules know fields
 	flat    reading           // how the record's fields are read
 }
@@ -52,8 +53,10 @@ func (r *record) origin(field string) (origin, bool) {
 
 func (r *record) has(field string) bool {
 	return slices.ContainsFunc(r.top, func(t string) bool {
-		rest, ok := strings.CutPrefix(field, t)
-		return ok && (rest == "" || rest[0] == '.')
+		if len(field) < len(t) || field[:len(t)] != t && (!r.fold || !strings.EqualFold(field[:len(t)], t)) {
+			return false
+		}
+		return len(field) == len(t) || field[len(t)] == '.'
 	})
 }
 
@@ -69,7 +72,7 @@ func timelineName(name string) bool {
 	switch first {
 	case "event", "user", "source", "destination", "network", "process", "container", "orchestrator", "cloud", "file", "host",
 		"http", "url", "error", "rule", "threat", "related", "group", "service", "log", "amber", "auditd", "falco", "tetragon",
-		"kubernetes", "aws", "tls", "user_agent":
+		"kubernetes", "aws", "gcp", "azure", "okta", "github", "tls", "user_agent":
 		return true
 	}
 	return false

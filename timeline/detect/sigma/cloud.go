@@ -1,0 +1,71 @@
+package sigma
+
+// The namings of logs that package fields finds fields in whatever their case.
+var (
+	gcpRecords = &record{closed: true, fold: true, top: []string{
+		"logName", "insertId", "timestamp", "receiveTimestamp", "severity", "resource", "labels", "operation", "httpRequest", "trace", "spanId",
+		"traceSampled", "sourceLocation", "split", "errorGroups", "protoPayload", "jsonPayload", "textPayload", "data.protoPayload",
+	}}
+
+	// gkeRecords are entries that GKE's API servers made; the names of their rows
+	// are those of an audit event.
+	gkeRecords = &record{closed: true, fold: true, top: gcpRecords.top, aliases: map[string]string{
+		"gcp.audit.method_name":                                 "protoPayload.methodName",
+		"gcp.audit.service_name":                                "protoPayload.serviceName",
+		"gcp.audit.resource_name":                               "protoPayload.resourceName",
+		"gcp.audit.status.code":                                 "protoPayload.status.code",
+		"gcp.audit.authentication_info.principal_email":         "protoPayload.authenticationInfo.principalEmail",
+		"gcp.audit.authorization_info.permission":               "protoPayload.authorizationInfo.permission",
+		"gcp.audit.authorization_info.granted":                  "protoPayload.authorizationInfo.granted",
+		"gcp.audit.request_metadata.caller_ip":                  "protoPayload.requestMetadata.callerIp",
+		"gcp.audit.request_metadata.caller_supplied_user_agent": "protoPayload.requestMetadata.callerSuppliedUserAgent",
+		"gcp.audit.resource.type":                               "resource.type",
+		"gcp.audit.log_name":                                    "logName",
+	}}
+
+	azureActivity = &record{aliases: map[string]string{
+		"OperationNameValue": "azure.activitylogs.operation_name",
+		"CategoryValue":      "azure.activitylogs.category",
+		"ActivityStatus":     "azure.activitylogs.result_type",
+		"Caller":             "user.name",
+		"CallerIpAddress":    "source.ip",
+		"properties.message": "event.action",
+		"ResourceGroup":      "azure.resource.group",
+	}}
+
+	azureAudit = &record{aliases: map[string]string{
+		"properties.message":  "event.action",
+		"ActivityType":        "event.action",
+		"activityType":        "event.action",
+		"ActivityDisplayName": "event.action",
+		"Status":              "event.outcome",
+		"status":              "event.outcome",
+		"Service":             "properties.loggedByService",
+		"Target":              "azure.auditlogs.properties.target_resources.display_name",
+		"TargetUserName":      "azure.auditlogs.properties.target_resources.user_principal_name",
+		"Initiatedby":         "user.name",
+		"InitiatedBy":         "user.name",
+		"Actor":               "user.name",
+	}}
+
+	azureSignIns = &record{aliases: map[string]string{
+		"ResultType":         "azure.signinlogs.result_type",
+		"properties.message": "error.message",
+		"Status":             "event.outcome",
+		"status":             "event.outcome",
+		"Username":           "user.name",
+		"UserName":           "user.name",
+		"App":                "properties.appDisplayName",
+		"Application":        "properties.appDisplayName",
+		"ClientApp":          "properties.clientAppUsed",
+		"Resource":           "properties.resourceDisplayName",
+		"ResourceTenantID":   "properties.resourceTenantId",
+		"IPAddress":          "source.ip",
+		"Location":           "source.geo.country_iso_code",
+	}}
+
+	oktaRecords = &record{closed: true, fold: true, top: []string{
+		"actor", "client", "device", "authenticationContext", "displayMessage", "eventType", "outcome", "published", "securityContext", "severity",
+		"debugContext", "legacyEventType", "transaction", "uuid", "version", "request", "target",
+	}}
+)
