@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"crypto/sha256"
+	"errors"
 	"hash"
+	"io"
 
 	"amber/evidence/record"
 )
@@ -40,4 +42,39 @@ func (s *logicalSum) finish(size int64) (sum [32]byte) {
 	s.seek(size)
 	s.h.Sum(sum[:0])
 	return sum
+}
+
+// sumOf hashes logical bytes that are read from elsewhere, as the line of m has
+// it, and counts them; at most one more than m.Size are read.
+func sumOf(m *record.Member, r io.Reader) (sum [32]byte, size int64, err error) {
+	s := newSum(m)
+	r = io.LimitReader(r, m.Size+1)
+	if s.extentsOnly {
+		for _, e := range m.Extents {
+			n, err := io.Copy(mustBeZero{}, io.LimitReader(r, e.Offset-size))
+			if size += n; err != nil {
+				return sum, size, err
+			}
+			n, err = io.Copy(writerFunc(s.write), io.LimitReader(r, e.Length))
+			if size += n; err != nil {
+				return sum, size, err
+			}
+		}
+		n, err := io.Copy(mustBeZero{}, r)
+		return s.finish(m.Size), size + n, err
+	}
+	size, err = io.Copy(writerFunc(s.write), r)
+	return s.finish(size), size, err
+}
+
+// mustBeZero takes what is read where the line says that a hole is.
+type mustBeZero struct{}
+
+func (mustBeZero) Write(p []byte) (int, error) {
+	for i, c := range p {
+		if c != 0 {
+			return i, errors.New("the content has bytes where the line says that there is a hole")
+		}
+	}
+	return len(p), nil
 }

@@ -153,15 +153,8 @@ func (b *Bundle) openManifest() error {
 	if !strings.Contains("\n"+string(b.sums), "\n"+hexSum(data)+"  "+indexFile+"\n") {
 		return fmt.Errorf("%s: %w", indexFile, errChanged)
 	}
-	var index ocispec.Index
-	if err := readJSON(data, &index); err != nil {
-		return fmt.Errorf("%s: %w", indexFile, err)
-	}
-	if len(index.Manifests) != 1 || index.Manifests[0].ArtifactType != ArtifactType {
-		return fmt.Errorf("%s names no evidence bundle of version %s", indexFile, FormatVersion)
-	}
-	d := index.Manifests[0]
-	if err := checkDigest(d); err != nil {
+	d, err := parseIndex(data)
+	if err != nil {
 		return err
 	}
 	b.manifestName = blobDir + "/" + d.Digest.Encoded()
@@ -175,6 +168,18 @@ func (b *Bundle) openManifest() error {
 		return fmt.Errorf("the bundle has format %q; this amber reads format %s", v, FormatVersion)
 	}
 	return b.openLayers()
+}
+
+// parseIndex gives the one manifest that an index.json names.
+func parseIndex(data []byte) (d ocispec.Descriptor, err error) {
+	var index ocispec.Index
+	if err := readJSON(data, &index); err != nil {
+		return d, fmt.Errorf("%s: %w", indexFile, err)
+	}
+	if len(index.Manifests) != 1 || index.Manifests[0].ArtifactType != ArtifactType {
+		return d, fmt.Errorf("%s names no evidence bundle of version %s", indexFile, FormatVersion)
+	}
+	return index.Manifests[0], checkDigest(index.Manifests[0])
 }
 
 func checkDigest(d ocispec.Descriptor) error {

@@ -76,7 +76,7 @@ func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 	if sign == nil {
 		return s, w.st.finish()
 	}
-	stated, err := statement(w.id, s.Digest, m.manifest, root)
+	stated, err := statement(w.id, s.Digest, m.manifest, root, m.count())
 	if err != nil {
 		return s, err
 	}
@@ -240,17 +240,22 @@ func canonical(v any) ([]byte, error) {
 	return canon.Marshal(clean)
 }
 
+// count is the number of lines of the members index.
+func (m *manifestBuilder) count() string {
+	st := m.w.Stats()
+	return strconv.FormatInt(st.Members+st.Misses, 10)
+}
+
 // layout writes the manifest, the index and the fixed files, and gives the
 // text of SHA256SUMS, which it writes last.
 func (m *manifestBuilder) layout() ([]byte, error) {
 	empty := ocispec.DescriptorEmptyJSON
-	st := m.w.Stats()
 	manifest := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactType,
 		Config: ocispec.Descriptor{MediaType: empty.MediaType, Digest: empty.Digest, Size: empty.Size}, Layers: m.layers,
 		Annotations: map[string]string{
 			AnnotationFormat: FormatVersion, AnnotationID: m.w.id, AnnotationRoot: m.root,
-			AnnotationCount: strconv.FormatInt(st.Members+st.Misses, 10),
+			AnnotationCount: m.count(),
 		},
 	}
 	data, err := canon.Marshal(manifest)

@@ -90,19 +90,28 @@ func DSSE(f attest.Files) Attestation {
 	return Attestation{KindDSSE, []SealFile{{extPAE, f.PAE}, {extSignature, f.Signature}, {extPublicKey, f.PublicKey}, {extBundle, f.Bundle}}}
 }
 
-// statement is what is stated of a bundle.
-func statement(id, sumsDigest, manifestDigest, root string) ([]byte, error) {
+// statement is what is stated of a bundle. Without a count it is what the first
+// statements said, which are still taken.
+func statement(id, sumsDigest, manifestDigest, root, count string) ([]byte, error) {
+	predicate := map[string]string{"evidence": id, "format": FormatVersion}
+	if count != "" {
+		predicate["members"] = count
+	}
 	return attest.Statement([]attest.Subject{
 		{Name: sumsFile, Digest: map[string]string{"sha256": sumsDigest}},
 		{Name: "manifest", Digest: map[string]string{"sha256": manifestDigest}},
 		{Name: "members", Digest: map[string]string{"rfc6962-sha256": root}},
-	}, PredicateType, map[string]string{"evidence": id, "format": FormatVersion})
+	}, PredicateType, predicate)
 }
 
 // toSign is what there is to sign of a bundle that is closed.
 func (b *Bundle) toSign() (ToSign, error) {
-	s, err := statement(b.ID(), b.Digest(), strings.TrimPrefix(b.manifestName, blobDir+"/"), b.manifest.Annotations[AnnotationRoot])
+	s, err := b.statement(b.manifest.Annotations[AnnotationCount])
 	return ToSign{b.sums, s}, err
+}
+
+func (b *Bundle) statement(count string) ([]byte, error) {
+	return statement(b.ID(), b.Digest(), strings.TrimPrefix(b.manifestName, blobDir+"/"), b.manifest.Annotations[AnnotationRoot], count)
 }
 
 // sealFile is a name in seal/ in its parts.

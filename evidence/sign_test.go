@@ -13,9 +13,7 @@ import (
 	"amber/evidence/record"
 )
 
-// stating is a signer whose key states too, and the list that allows both of
-// its keys.
-func stating(t testing.TB) (Signer, *keys.Signers) {
+func stater(t testing.TB) ssh.Signer {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key")
 	if _, err := keys.New(path, []byte("x"), "ana@laptop"); err != nil {
@@ -25,7 +23,15 @@ func stating(t testing.TB) (Signer, *keys.Signers) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p256, err := keys.StatementKey(path)
+	return s
+}
+
+// stating is a signer whose key states too, and the list that allows both of
+// its keys.
+func stating(t testing.TB) (Signer, *keys.Signers) {
+	t.Helper()
+	s := stater(t)
+	p256, err := ssh.NewPublicKey(s.(keys.StatementSigner).Statements().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,5 +123,31 @@ func TestStatementOfAnother(t *testing.T) {
 	r := verify(t, dir, VerifyOptions{Signers: allowed, Demand: true})
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].What, "not what is true of this bundle") {
 		t.Errorf("%+v", r.Problems)
+	}
+}
+
+// A statement of the first form, without the number of members, is taken; one
+// with another number is not.
+func TestStatementForms(t *testing.T) {
+	s := stater(t)
+	for count, ok := range map[string]bool{"": true, "1": true, "2": false} {
+		dir := small(t, nil)
+		b, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := b.statement(count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Sign(dir, func(what ToSign) ([]Attestation, error) {
+			what.Statement = text
+			return SignWith(s)(what)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir, VerifyOptions{}); r.Intact() != ok {
+			t.Errorf("count %q: %+v", count, r)
+		}
 	}
 }

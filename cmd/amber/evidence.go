@@ -55,7 +55,7 @@ func evidenceCommand() *cli.Command {
 				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: action(1, 1, "FILE|-", evidenceImport),
 				Flags: common(&cli.StringFlag{Name: "from", Usage: "whom it comes from, for the custody log"}),
 			},
-		}, analyseCommands(common)...),
+		}, append(analyseCommands(common), proveCommands(common)...)...),
 	}
 }
 

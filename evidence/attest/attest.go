@@ -143,19 +143,12 @@ func newBundle(payload, sig, spki []byte) bundle {
 // Verify checks that the files are one attestation of a statement, in their one
 // spelling, and gives the key that signed it. Whose key that is it does not say.
 func Verify(f Files, statement []byte) (*ecdsa.PublicKey, error) {
-	pub, spki, err := publicKey(f.PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
 	if !bytes.Equal(f.PAE, PAE(PayloadType, statement)) {
 		return nil, fmt.Errorf("%w: the signed bytes are not what is true of this bundle", ErrSignature)
 	}
-	if again, err := lower(f.Signature); err != nil || !bytes.Equal(again, f.Signature) {
-		return nil, fmt.Errorf("%w: not the one encoding of the signature's numbers", ErrSignature)
-	}
-	sum := sha256.Sum256(f.PAE)
-	if !ecdsa.VerifyASN1(pub, sum[:], f.Signature) {
-		return nil, fmt.Errorf("%w: it is not of these bytes and this key", ErrSignature)
+	pub, spki, err := verifyRaw(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	want, err := canon.Marshal(newBundle(statement, f.Signature, spki))
 	if err != nil {
@@ -165,6 +158,22 @@ func Verify(f Files, statement []byte) (*ecdsa.PublicKey, error) {
 		return nil, fmt.Errorf("%w: the envelope does not hold what lies beside it", ErrSignature)
 	}
 	return pub, nil
+}
+
+// verifyRaw checks the signature over the bytes that were signed.
+func verifyRaw(f Files) (*ecdsa.PublicKey, []byte, error) {
+	pub, spki, err := publicKey(f.PublicKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if again, err := lower(f.Signature); err != nil || !bytes.Equal(again, f.Signature) {
+		return nil, nil, errors.New("not the one encoding of the signature's numbers")
+	}
+	sum := sha256.Sum256(f.PAE)
+	if !ecdsa.VerifyASN1(pub, sum[:], f.Signature) {
+		return nil, nil, errors.New("it is not of these bytes and this key")
+	}
+	return pub, spki, nil
 }
 
 // publicKey reads a PEM that is written in the one way that Sign has.
