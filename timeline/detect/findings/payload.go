@@ -46,15 +46,6 @@ func putTexts(b []byte, list []string) []byte {
 	return b
 }
 
-// hit appends a hit's body.
-func (p *payload) hit(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(p.values)))
-	for _, v := range p.values {
-		b = putTexts(b, v)
-	}
-	return putText(putTexts(b, p.entities), p.output)
-}
-
 // correlated appends the body of what a correlation found.
 func (p *payload) correlated(b []byte) []byte {
 	b = binary.AppendVarint(b, p.end.Micros)

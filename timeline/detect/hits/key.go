@@ -45,12 +45,6 @@ func (k *Key) ID() timeline.RowID { return timeline.RowID(k[10:26]) }
 // Rule is the third.
 func (k *Key) Rule() int32 { return int32(binary.BigEndian.Uint32(k[26:])) }
 
-// WithRule is the key with another rule.
-func (k Key) WithRule(rule int32) Key {
-	binary.BigEndian.PutUint32(k[26:], uint32(rule))
-	return k
-}
-
 const (
 	magic      = "AMBRHIT1"
 	blockSize  = 64 << 10 // plain bytes at which a block ends
