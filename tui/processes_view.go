@@ -27,8 +27,11 @@ func (m *model) processView(w, h int) []string {
 	}
 	bar := max(10, w/5)
 	name := p.scopes[p.scope]
-	title := fmt.Sprintf(" processes of %s: %s", name, plural(int64(len(p.rows)), "process"))
-	title = strings.Replace(title, "processs", "processes", 1)
+	number := "1 process"
+	if n := len(p.rows); n != 1 {
+		number = grouped(int64(n)) + " processes"
+	}
+	title := fmt.Sprintf(" processes of %s: %s", name, number)
 	if p.cut {
 		title += ", and more"
 	}

@@ -70,7 +70,7 @@ func (r responder) command(action, target string, plan bool) []string {
 		args = []string{"isolate", "release", "--case", r.dir}
 	}
 	if plan {
-		args = append(args, "--plan")
+		return append(args, "--plan", target)
 	}
-	return append(args, target)
+	return append(args, "--yes", target) // the screen has asked
 }
