@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/cespare/xxhash/v2"
-
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
@@ -226,6 +224,9 @@ func (p *parser) named(rest []byte) {
 
 func is(part []byte, name string) bool { return bytes.EqualFold(part, []byte(name)) }
 
+// says are the members that tell one event from another of its id.
+var says = [...]int{operation, operationValue, activity, category, resourceID, result, status, signature, caller, callerIP, ipAddress, userPrincipal, servicePrincipalID, appID, signInError, byUser, byAppID, targets, claims, whole}
+
 // sameEvent makes deliveries of one event one row. Clients choose correlation
 // ids, so that all that the record says counts.
 func (p *parser) sameEvent() {
@@ -233,15 +234,10 @@ func (p *parser) sameEvent() {
 	if len(id) == 0 {
 		return
 	}
-	sum := xxhash.New()
-	for i, at := range []int{operation, operationValue, activity, category, resourceID, result, status, signature, caller, callerIP, ipAddress, userPrincipal, servicePrincipalID, appID, signInError, byUser, byAppID, targets, claims, whole} {
-		_, _ = sum.Write([]byte{byte(i)})
-		_, _ = sum.Write(p.get(at))
-	}
 	mark := len(p.text)
 	p.text.Bytes(id)
 	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, sum.Sum64())
+	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
 	p.e.ID = p.text.Since(mark)
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/cespare/xxhash/v2"
-
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
@@ -150,6 +148,9 @@ func (p *parser) region() []byte {
 	return nil
 }
 
+// says are the members that tell one event from another of its id.
+var says = [...]int{logName, service, method, resource, principal, callerIP, statusCode, text, payload}
+
 // identity makes exports of one entry one row. The id of a log that anybody may
 // write to is chosen by whoever writes, so that all that the entry says counts.
 func (p *parser) identity() {
@@ -157,14 +158,9 @@ func (p *parser) identity() {
 	if len(id) == 0 {
 		return
 	}
-	sum := xxhash.New()
-	for i, at := range []int{logName, service, method, resource, principal, callerIP, statusCode, text, payload} {
-		_, _ = sum.Write([]byte{byte(i)})
-		_, _ = sum.Write(p.get(at))
-	}
 	mark := len(p.text)
 	p.text.Bytes(id)
 	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, sum.Sum64())
+	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
 	p.e.ID = p.text.Since(mark)
 }

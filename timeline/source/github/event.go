@@ -46,6 +46,9 @@ func (p *parser) classify() {
 		e.AddConst(timeline.EventCategory, "iam")
 	default:
 		e.AddConst(timeline.EventCategory, "configuration")
+		if bytes.HasSuffix(p.get(action), []byte("_member")) {
+			e.AddConst(timeline.EventCategory, "iam")
+		}
 	}
 	e.AddConst(timeline.EventType, p.kind())
 }

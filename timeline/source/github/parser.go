@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"github.com/cespare/xxhash/v2"
-
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
@@ -128,6 +126,9 @@ func (p *parser) time() error {
 // maxMillis is a little before the year 9999.
 const maxMillis = 253_000_000_000_000
 
+// says are the members that tell one event from another of its id.
+var says = [...]int{action, actor, actorIP, user, org, repo, visibility, permission, team, token, request}
+
 // sameEvent makes deliveries of one event one row. The id is GitHub's own; what
 // says something else under it is another event.
 func (p *parser) sameEvent() {
@@ -135,14 +136,9 @@ func (p *parser) sameEvent() {
 	if len(id) == 0 {
 		return
 	}
-	sum := xxhash.New()
-	for i, at := range []int{action, actor, actorIP, user, org, repo, visibility, permission, team, token, request} {
-		_, _ = sum.Write([]byte{byte(i)})
-		_, _ = sum.Write(p.get(at))
-	}
 	mark := len(p.text)
 	p.text.Bytes(id)
 	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, sum.Sum64())
+	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
 	p.e.ID = p.text.Since(mark)
 }

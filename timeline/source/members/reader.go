@@ -21,6 +21,7 @@ type Reader struct {
 	scans  []*jsonscan.Scanner // of objects in strings, each its own: values are held
 	used   int
 	flat   Flattener
+	said   []byte // of Sum
 }
 
 // NewReader is a Reader of a table's members.

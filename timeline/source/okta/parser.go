@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/cespare/xxhash/v2"
-
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
@@ -100,6 +98,9 @@ func (p *parser) event(n int32, emit func(*timeline.Event) error) error {
 	return emit(&p.e)
 }
 
+// says are the members that tell one event from another of its id.
+var says = [...]int{eventType, actorID, actorLogin, clientIP, result, reason, targets}
+
 // sameEvent makes deliveries of one event one row. The id is Okta's own; what
 // says something else under it is another event.
 func (p *parser) sameEvent() {
@@ -107,15 +108,10 @@ func (p *parser) sameEvent() {
 	if len(id) == 0 {
 		return
 	}
-	sum := xxhash.New()
-	for i, at := range []int{eventType, actorID, actorLogin, clientIP, result, reason, targets} {
-		_, _ = sum.Write([]byte{byte(i)})
-		_, _ = sum.Write(p.get(at))
-	}
 	mark := len(p.text)
 	p.text.Bytes(id)
 	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, sum.Sum64())
+	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
 	p.e.ID = p.text.Since(mark)
 	p.e.Sub = 0
 }
