@@ -16,7 +16,9 @@ type Run struct {
 	w *Writer
 	columns
 
-	unchecked int // bytes appended since the size was looked at
+	unchecked int   // bytes appended since the size was looked at
+	file      int32 // of the last event, -1 before the first
+	shift     int64 // its skew
 	sealer    *sealer
 }
 
@@ -123,7 +125,7 @@ func (r *Run) Append(e *timeline.Event) error {
 	if err != nil {
 		return err
 	}
-	r.add(e, r.w.skew(e))
+	r.add(e, r.skew(e))
 	r.unchecked += size
 	if r.unchecked < 1<<20 && r.len()%1024 != 0 {
 		return nil
@@ -133,6 +135,18 @@ func (r *Run) Append(e *timeline.Event) error {
 		return nil
 	}
 	return r.Flush()
+}
+
+// skew is what is added to an event's time, in microseconds. It is the same for
+// all of a file.
+func (r *Run) skew(e *timeline.Event) int64 {
+	if len(e.Raw) == 0 {
+		return 0
+	}
+	if file := e.Raw[0].File; file != r.file {
+		r.file, r.shift = file, r.w.skew(file)
+	}
+	return r.shift
 }
 
 // sizeOf is how many bytes of text an event has; one value may not be longer

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"amber/evidence/durable"
-	"amber/timeline"
 )
 
 // Options of a Writer; the zero value has the usual ones.
@@ -128,7 +127,7 @@ func (w *Writer) Run() (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{w: w, sealer: s}
+	r := &Run{w: w, sealer: s, file: -1}
 	r.init()
 	w.mu.Lock()
 	w.open++
@@ -136,14 +135,11 @@ func (w *Writer) Run() (*Run, error) {
 	return r, nil
 }
 
-// skew is what is added to an event's time, in microseconds.
-func (w *Writer) skew(e *timeline.Event) int64 {
-	if len(e.Raw) == 0 {
-		return 0
-	}
+// skew is what is added to the times of a file, in microseconds.
+func (w *Writer) skew(file int32) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.files[e.Raw[0].File].Skew.Microseconds()
+	return w.files[file].Skew.Microseconds()
 }
 
 // digests waits until all files that rows refer to are sealed.
