@@ -49,7 +49,6 @@ type group struct {
 	entries []entry
 	head    int // of entries: those before it are out of the window
 	counts  map[uint64]int32
-	sum     float64
 	run     *Found // that goes on
 	last    timeline.Time
 	chain   *chain
