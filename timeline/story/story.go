@@ -139,5 +139,6 @@ type teller struct {
 	findings int
 	quiet    int64 // suppressed findings
 	past     int64 // findings beyond the bound
+	untold   int64 // events of the story's steps that are too many to tell
 	own      response
 }

@@ -21,6 +21,7 @@ func (t *teller) write(st *Story, chosen *group, groups []*group) {
 		t.apart(st, nil, groups)
 		return
 	}
+	chosen = t.shorten(chosen)
 	var all []Sentence
 	tacticOf := map[int]string{}
 	for _, s := range chosen.steps {
@@ -46,6 +47,25 @@ func (t *teller) write(st *Story, chosen *group, groups []*group) {
 	}
 	t.frame(st, chosen)
 	t.apart(st, chosen, groups)
+}
+
+// maxTold is how many steps are told: nobody reads more.
+const maxTold = 300
+
+// shorten leaves the worst steps of a group, in the order of time, and counts
+// the others.
+func (t *teller) shorten(g *group) *group {
+	if len(g.steps) <= maxTold {
+		return g
+	}
+	steps := slices.Clone(g.steps)
+	slices.SortStableFunc(steps, func(a, b *step) int { return cmp.Compare(b.level, a.level) })
+	for _, s := range steps[maxTold:] {
+		t.untold += s.count
+	}
+	steps = steps[:maxTold]
+	slices.SortStableFunc(steps, func(a, b *step) int { return compareTimes(a.first, b.first) })
+	return &group{steps: steps, score: g.score}
 }
 
 // frame finds when it was, who acted and on what.
@@ -132,7 +152,7 @@ func (t *teller) apart(st *Story, chosen *group, groups []*group) {
 	var rest Apart
 	others := 0
 	for _, g := range groups {
-		if g == chosen || chosen != nil && sameSteps(g, chosen) {
+		if chosen != nil && g.holds(chosen.steps[0]) {
 			continue
 		}
 		a := summary(g)
@@ -142,6 +162,9 @@ func (t *teller) apart(st *Story, chosen *group, groups []*group) {
 		}
 		others++
 		rest.Events += a.Events
+	}
+	if t.untold > 0 {
+		st.Apart = append(st.Apart, Apart{What: "what belongs to it and stands out less than what is told", Events: t.untold})
 	}
 	if others > 0 {
 		rest.What = fmt.Sprintf("%d other groups of events that stand out less", others)
@@ -158,9 +181,7 @@ func (t *teller) apart(st *Story, chosen *group, groups []*group) {
 	}
 }
 
-func sameSteps(a, b *group) bool {
-	return len(a.steps) > 0 && len(b.steps) > 0 && a.steps[0] == b.steps[0]
-}
+func (g *group) holds(s *step) bool { return slices.Contains(g.steps, s) }
 
 // summary is a group's worst step.
 func summary(g *group) Apart {
@@ -216,8 +237,16 @@ type prover interface {
 	Manifest() *store.Manifest
 }
 
-// maxProven is of how many rows of a sentence the raw references are told.
+// maxProven is of how many rows of a sentence the raw references are told, of
+// long stories of the first alone.
 const maxProven = 2
+
+func (st *Story) sentences() (n int) {
+	for i := range st.Sections {
+		n += len(st.Sections[i].Sentences)
+	}
+	return n
+}
 
 // prove adds the raw references. Where a row's cannot be read the sentence has
 // none, and the notes say so.
@@ -227,11 +256,14 @@ func (t *teller) prove(st *Story) {
 		return
 	}
 	files := p.Manifest().Files
-	failed := 0
+	failed, most := 0, maxProven
+	if st.sentences() > maxTold/2 {
+		most = 1
+	}
 	for i := range st.Sections {
 		for j := range st.Sections[i].Sentences {
 			s := &st.Sections[i].Sentences[j]
-			for _, id := range s.Rows[:min(len(s.Rows), maxProven)] {
+			for _, id := range s.Rows[:min(len(s.Rows), most)] {
 				refs, err := p.Refs(t.ctx, id)
 				if err != nil {
 					failed++
