@@ -21,6 +21,10 @@ import (
 const (
 	KindSSHSIG = "sshsig"
 	KindDSSE   = "dsse"
+
+	// KindRFC3161 is a time-stamp token over one of these, which is no signature
+	// of the bundle.
+	KindRFC3161 = "rfc3161"
 )
 
 // The files of a statement. The envelope is written last: without it, the
@@ -135,18 +139,25 @@ func parseSealName(name string) (f sealFile, ok bool) {
 
 func (f sealFile) name() string { return fmt.Sprintf("%s/%03d-%s%s", sealDir, f.number, f.kind, f.ext) }
 
-// heads are the files of seal/ that stand for an attestation each: those that
-// were written last.
+// head is the extension of the file of an attestation that is written last, and
+// without which the others are what was left when it was cut off.
+func head(kind string) string {
+	return map[string]string{KindDSSE: extBundle, KindRFC3161: extToken}[kind]
+}
+
+// heads are the files of seal/ that stand for a signature each: those that were
+// written last.
 func (b *Bundle) heads() (names []string) {
 	for _, name := range b.seals {
-		if f, ok := parseSealName(name); !ok || f.kind == KindSSHSIG || f.ext == extBundle {
+		if f, ok := parseSealName(name); !ok || f.kind != KindRFC3161 && f.ext == head(f.kind) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// Attestations is how many there are in seal/, whether they hold or not.
+// Attestations is how many signatures there are in seal/, whether they hold or
+// not.
 func (b *Bundle) Attestations() int { return len(b.heads()) }
 
 // Sign adds attestations to the bundle in dir as the next of seal/, and gives
@@ -240,11 +251,11 @@ func (b *Bundle) statementFiles(name string) (f attest.Files, err error) {
 	return f, nil
 }
 
-// cutOff are the files of statements whose envelope is not there.
+// cutOff are the files of attestations whose last file is not there.
 func (b *Bundle) cutOff() (names []string) {
 	for _, name := range b.seals {
 		f, ok := parseSealName(name)
-		if ok && f.kind == KindDSSE && !slices.Contains(b.seals, (sealFile{f.number, KindDSSE, extBundle}).name()) {
+		if ok && !slices.Contains(b.seals, sealFile{f.number, f.kind, head(f.kind)}.name()) {
 			names = append(names, name)
 		}
 	}

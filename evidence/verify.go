@@ -18,16 +18,19 @@ import (
 
 	"amber/evidence/attest"
 	"amber/evidence/keys"
+	"amber/evidence/timestamp"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // VerifyOptions says how far Verify goes and whom it trusts.
 type VerifyOptions struct {
-	Signers *keys.Signers // whose signatures count; nil: nobody is known
-	Demand  bool          // a signature of a known signer must be there
-	Deep    bool          // decode every member and hash it, too
-	Count   *atomic.Int64 // bytes done, for progress; may be nil
+	Signers *keys.Signers    // whose signatures count; nil: nobody is known
+	Demand  bool             // a signature of a known signer must be there
+	Time    *timestamp.Trust // whose tokens count; nil: no authority is known
+	At      time.Time        // as of when these are looked at; zero: now
+	Deep    bool             // decode every member and hash it, too
+	Count   *atomic.Int64    // bytes done, for progress; may be nil
 }
 
 // Problem is one thing that is not as it was sealed.
@@ -60,6 +63,7 @@ type Report struct {
 	Plain      int64       `json:"plain_bytes,omitempty"` // member bytes hashed, where deep
 	Unfinished []string    `json:"unfinished,omitempty"`  // of an incomplete bundle: what was cut off
 	Signatures []Signature `json:"signatures"`
+	Times      []Time      `json:"times,omitempty"`
 	Problems   []Problem   `json:"problems"`
 }
 
@@ -106,6 +110,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	r.Digest = b.Digest()
 	v.files(ctx)
 	v.signatures()
+	v.times()
 	v.structure()
 	if r.Intact() {
 		v.index()
@@ -130,6 +135,7 @@ func (r *Report) openFailed(ctx context.Context, dir string, why error, o Verify
 	v := verifier{b: b, r: r, o: o}
 	v.files(ctx)
 	v.signatures()
+	v.times()
 	if r.Intact() {
 		r.problem(dir, "%v", why)
 	}
@@ -148,7 +154,7 @@ type verifier struct {
 var (
 	sumsLine   = pattern(`^([0-9a-f]{64})  ([!-~]+)$`)
 	sealedName = pattern(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
-	sealName   = pattern(`^seal/[0-9]{3}-(sshsig|dsse\.(pae|sig|pub\.pem|json))$`)
+	sealName   = pattern(`^seal/[0-9]{3}-(sshsig|dsse\.(pae|sig|pub\.pem|json)|rfc3161\.(sums|pem|crl|tsr))$`)
 )
 
 func pattern(s string) func() *regexp.Regexp {
@@ -312,7 +318,7 @@ func (v *verifier) signatures() {
 		v.r.Signatures = append(v.r.Signatures, s)
 	}
 	for _, name := range v.b.cutOff() {
-		v.r.Unfinished = append(v.r.Unfinished, name+" is of a signature that was not finished: it proves nothing")
+		v.r.Unfinished = append(v.r.Unfinished, name+" is of a signature or a time-stamp that was not finished: it proves nothing")
 	}
 	if v.o.Demand && !v.r.KnownSigner() {
 		what := "is missing: nobody signed this bundle"
