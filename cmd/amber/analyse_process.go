@@ -69,18 +69,23 @@ func (r processRow) cells() []string {
 	}
 }
 
+// maxCommand is how many bytes of a command line ps shows.
+const maxCommand = 256
+
 // command is the command line, or the name where there is none.
 func (r processRow) command() string {
-	var args []string
-	n := 0
-	for _, a := range r.Args {
-		if n += len(a) + 1; n > 256 {
-			args = append(args, "…")
+	var b strings.Builder
+	for i, a := range r.Args {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if left := maxCommand - b.Len(); len(a) > left {
+			b.WriteString(string(a[:max(left, 0)]) + "…")
 			break
 		}
-		args = append(args, string(a))
+		b.WriteString(string(a))
 	}
-	return cmp.Or(strings.Join(args, " "), "["+string(r.Comm)+"]")
+	return cmp.Or(b.String(), "["+string(r.Comm)+"]")
 }
 
 // mark is what of a process's executable and memory is not as it should be.
@@ -160,6 +165,9 @@ func fileCells(p *record.Process) (cells [][]string) {
 		cells = append(cells, []string{pid, comm, strconv.Itoa(f.FD), f.Type, f.Mode, place, string(f.Target), deletedMark(f.Deleted, "")})
 	}
 	for _, m := range p.Mapped {
+		if p.Exe != nil && m.Member == "" && m.Path == p.Exe.Link {
+			m.Member = p.Exe.Member
+		}
 		cells = append(cells, []string{pid, comm, "mem", "mapped", m.Perms, size(int64(m.Bytes)), string(m.Path), deletedMark(m.Deleted, m.Member)})
 	}
 	return cells

@@ -22,10 +22,15 @@ import (
 func main() {
 	amber := flag.String("amber", "bin/amber", "the binary to measure")
 	dir := flag.String("dir", os.TempDir(), "where everything is put, and removed again: 6 GiB")
-	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine")
+	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine,processes")
 	build := flag.String("make-bundle", "", "write the bundle that cat reads into this directory, and end")
+	hold := flag.Bool("hold", false, "hold 2 GiB of memory, and nothing else: what the section processes starts")
 	traffics := flag.String("traffic", "", "be one end of a traffic, and nothing else: what the section quarantine starts")
 	flag.Parse()
+	if *hold {
+		fmt.Fprintln(os.Stderr, "bench:", holdMemory())
+		os.Exit(1)
+	}
 	if *traffics != "" {
 		fmt.Fprintln(os.Stderr, "bench:", traffic(*traffics))
 		os.Exit(1)
@@ -61,6 +66,7 @@ var sections = []section{
 	{"verify", (*bench).verify},
 	{"start", (*bench).start},
 	{"quarantine", (*bench).quarantine},
+	{"processes", (*bench).processes},
 }
 
 func run(ctx context.Context, amber, dir, only string) (err error) {
