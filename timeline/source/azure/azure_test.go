@@ -3,6 +3,7 @@ package azure
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"testing"
 
 	"amber/timeline"
@@ -56,6 +57,23 @@ func TestChosenID(t *testing.T) {
 	_, err := sourcetest.Read(Source{}, bytes.NewReader(log), func(_ timeline.Record, e *timeline.Event) { ids[string(e.ID)]++ })
 	if err != nil || len(ids) != 3 {
 		t.Errorf("%d ids, %v", len(ids), err)
+	}
+}
+
+// A sign-in is one row, by whichever way it was exported.
+func TestForms(t *testing.T) {
+	ids := map[string]int{}
+	for _, name := range []string{"eventhub-signins.json", "graph-signins.json", "eventhub-audit.json", "graph-audit.json"} {
+		log, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sourcetest.Read(Source{}, bytes.NewReader(log), func(_ timeline.Record, e *timeline.Event) { ids[string(e.ID)]++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ids) != 4+1+2 {
+		t.Errorf("%d ids", len(ids))
 	}
 }
 

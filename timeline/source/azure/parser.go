@@ -59,7 +59,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	default:
 		p.resource()
 	}
-	p.sameEvent()
+	p.sameEvent(k)
 	return emit(&p.e)
 }
 
@@ -224,20 +224,27 @@ func (p *parser) named(rest []byte) {
 
 func is(part []byte, name string) bool { return bytes.EqualFold(part, []byte(name)) }
 
-// says are the members that tell one event from another of its id.
-var says = [...]int{operation, operationValue, activity, category, resourceID, result, status, signature, caller, callerIP, ipAddress, userPrincipal, servicePrincipalID, appID, signInError, byUser, byAppID, targets, claims, whole}
+// says are the members that tell one record from another of its id, entraSays
+// those of the directory's logs, which say the same in every form.
+var (
+	says      = [...]int{operation, operationValue, category, resourceID, result, status, signature, caller, callerIP, claims, whole}
+	entraSays = [...]int{activity, auditResult, userPrincipal, userID, servicePrincipalID, appID, ipAddress, signInError, riskEvent, riskState, byUser, byAppID, targets}
+)
 
 // sameEvent makes deliveries of one event one row. Clients choose correlation
 // ids, so that all that the record says counts.
-func (p *parser) sameEvent() {
-	id := p.first(eventData, id, correlation)
-	if len(id) == 0 {
+func (p *parser) sameEvent(k logKind) {
+	list, own := says[:], p.first(eventData, correlation)
+	if k == signIn || k == audit || k == risk {
+		list, own = entraSays[:], p.first(id, correlation)
+	}
+	if len(own) == 0 {
 		return
 	}
 	mark := len(p.text)
-	p.text.Bytes(id)
+	p.text.Bytes(own)
 	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
+	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(list))
 	p.e.ID = p.text.Since(mark)
 }
 
