@@ -35,12 +35,12 @@ func evidenceCommand() *cli.Command {
 			},
 			{Name: "diff", Usage: "what the container changed against its image, or how two bundles differ", ArgsUsage: "ID [ID]", Flags: common(), Action: viewing(1, 2, "ID [ID]", evidenceDiff)},
 			{
-				Name: "verify", Usage: "check that nothing was changed, and who signed", ArgsUsage: "[ID...]", Action: viewing(0, -1, "[ID...]", evidenceVerify),
-				Flags: common(
+				Name: "verify", Usage: "check that nothing was changed, who signed, and when", ArgsUsage: "[ID...]", Action: viewing(0, -1, "[ID...]", evidenceVerify),
+				Flags: common(append(timeFlags(),
 					&cli.StringFlag{Name: "signers", Usage: "whom to trust: an ssh allowed_signers `FILE` (default: the case's)"},
 					&cli.StringFlag{Name: "receipt", Usage: "a custody receipt that was kept elsewhere, `FILE`"},
 					&cli.BoolFlag{Name: "deep", Usage: "also decode and hash every member"},
-				),
+				)...),
 			},
 			{
 				Name: "custody", Usage: "show and check the custody log", Action: viewing(0, 0, "without arguments", evidenceCustody),
@@ -50,6 +50,7 @@ func evidenceCommand() *cli.Command {
 					&cli.BoolFlag{Name: "head", Usage: "print a receipt of the log as it is now; keep it elsewhere"},
 				),
 			},
+			stampCommand(common),
 			{Name: "sign", Usage: "sign a bundle that is unsigned, or sign it as well", ArgsUsage: "[ID]", Flags: common(), Action: action(0, 1, "[ID]", evidenceSign)},
 			{
 				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: action(1, 1, "FILE|-", evidenceImport),

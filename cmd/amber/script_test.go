@@ -8,9 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"amber/evidence/timestamp/timestamptest"
 	"amber/testdata/testbed"
 )
 
@@ -32,6 +34,7 @@ func TestScripts(t *testing.T) {
 			"bundle":     bundleVariable,
 			"exits":      exits,
 			"change":     change,
+			"authority":  withAuthority,
 		},
 	})
 }
@@ -77,6 +80,23 @@ func withContainerd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("AMBER_CONTAINERD_STATE", w.bed.State)
 	ts.Setenv("PATH", ts.Getenv("PATH")+":"+w.bed.Bin)
 	ts.Setenv("TARGET", "containerd://"+w.bed.Namespace+"/shop")
+}
+
+// withAuthority is "authority ROOTS [HOURS]": a time-stamping authority at $TSA,
+// whose certificate ends after so many hours (24), and whose root is in the file.
+func withAuthority(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: authority ROOTS [HOURS]")
+	}
+	hours := 24
+	if len(args) == 2 {
+		var err error
+		hours, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	a := timestamptest.New(worldOf(ts).tb, time.Now().Add(time.Duration(hours)*time.Hour))
+	ts.Setenv("TSA", a.URL)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), a.Roots, 0o600))
 }
 
 // withContainer is "container ID [NAMESPACE]": one more, which does nothing.

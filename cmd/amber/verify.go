@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,6 +18,7 @@ import (
 	"amber/evidence/custody"
 	"amber/evidence/keys"
 	"amber/evidence/safetext"
+	"amber/evidence/timestamp"
 )
 
 // trust is whom a verification believes.
@@ -24,6 +26,8 @@ type trust struct {
 	signers *keys.Signers
 	demand  bool // a signature of theirs must be there
 	receipt *custody.Receipt
+	time    *timestamp.Trust // whose tokens are believed, and demanded; nil: nobody's
+	at      time.Time        // as of when; zero: now
 }
 
 // trustOf reads --signers and --receipt; without them the case's signers are
@@ -51,7 +55,7 @@ func trustOf(c *cli.Context, cs *casedir.Case) (trust, error) {
 		}
 		t.receipt = &r
 	}
-	return t, nil
+	return t, t.readTime(c)
 }
 
 // verified is what verify says of a case.
@@ -136,7 +140,7 @@ func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, dee
 	if err != nil {
 		return nil, err
 	}
-	r, err := evidence.Verify(ctx, dir, evidence.VerifyOptions{Signers: t.signers, Demand: t.demand, Deep: deep})
+	r, err := evidence.Verify(ctx, dir, evidence.VerifyOptions{Signers: t.signers, Demand: t.demand, Time: t.time, At: t.at, Deep: deep})
 	if err != nil {
 		return nil, err
 	}
@@ -286,6 +290,7 @@ func printVerified(v *verified) {
 			}
 			fmt.Printf("  %s: signer %s, fingerprint %s\n", safetext.Line(s.File), safetext.Line(who), s.Fingerprint)
 		}
+		printTimes(r.Times)
 		for _, u := range r.Unfinished {
 			fmt.Printf("  unfinished: %s\n", safetext.Line(u))
 		}

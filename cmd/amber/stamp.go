@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"amber/evidence"
+	"amber/evidence/casedir"
+	"amber/evidence/safetext"
+	"amber/evidence/timestamp"
+)
+
+func tsaFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "tsa", Usage: "a time-stamping authority (RFC 3161), `URL`; several may be given"}
+}
+
+func stampCommand(common func(...cli.Flag) []cli.Flag) *cli.Command {
+	return &cli.Command{
+		Name: "stamp", Usage: "have authorities say when a bundle's signature was there", ArgsUsage: "--tsa URL [ID]", Action: action(0, 1, "--tsa URL [ID]", evidenceStamp),
+		Description: "The authority learns a SHA-256 and nothing else. A bundle that has tokens is stamped\n" +
+			"again, over these too: do so before their certificates expire.",
+		Flags: common(tsaFlag()),
+	}
+}
+
+// timeFlags are those of verify that say whose word on the time counts.
+func timeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "tsa-roots", Usage: "time-stamping authorities to trust: certificates and revocation lists (PEM), `FILE`; a token of theirs must be there"},
+		&cli.StringFlag{Name: "at", Usage: "look at the tokens as of a `TIME` (RFC 3339) at which they are known to have been there (default: now)"},
+	}
+}
+
+// readTime reads these flags.
+func (t *trust) readTime(c *cli.Context) (err error) {
+	if at := c.String("at"); at != "" {
+		if t.at, err = time.Parse(time.RFC3339, at); err != nil {
+			return usagef("--at %s: want a time such as 2030-01-31T00:00:00Z", at)
+		}
+	}
+	file := c.String("tsa-roots")
+	if file == "" {
+		if !t.at.IsZero() {
+			return usagef("--at is of use with --tsa-roots FILE")
+		}
+		return nil
+	}
+	data, err := readUpTo(file, 16<<20)
+	if err != nil {
+		return err
+	}
+	if t.time, err = timestamp.ParseTrust(data); err != nil {
+		return fmt.Errorf("reading the authorities %s: %w", file, err)
+	}
+	return nil
+}
+
+// stamped is what evidence stamp prints.
+type stamped struct {
+	ID       string          `json:"id"`
+	Times    []evidence.Time `json:"times"`
+	Warnings []string        `json:"warnings,omitempty"`
+}
+
+func evidenceStamp(c *cli.Context, asJSON bool) error {
+	urls := c.StringSlice("tsa")
+	if len(urls) == 0 {
+		return usagef("name an authority: amber evidence stamp --tsa URL %s", c.Args().First())
+	}
+	dir, err := findCase(c)
+	if err != nil {
+		return err
+	}
+	cs, err := casedir.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer cs.Close()
+	cs.Tool, cs.Signer = tool(), quietSigner()
+	id, bdir, err := bundleDir(cs, c.Args().First())
+	if err != nil {
+		return err
+	}
+	report, err := evidence.Verify(c.Context, bdir, evidence.VerifyOptions{})
+	if err != nil {
+		return err
+	}
+	if !report.Intact() {
+		return outcome{exitVerify, fmt.Sprintf("bundle %s is not as it was closed (%s: %s): it is not stamped", id, report.Problems[0].Name, report.Problems[0].What)}
+	}
+	s := stamped{ID: id, Times: []evidence.Time{}}
+	if err := s.ask(c.Context, cs, bdir, report, urls); err != nil {
+		return err
+	}
+	if asJSON {
+		err = emit(os.Stdout, s)
+	} else {
+		s.print()
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(s.Times) == 0:
+		return errors.New("no authority gave a token: " + s.Warnings[0])
+	case len(s.Warnings) > 0:
+		return outcome{exitMisses, ""}
+	}
+	return nil
+}
+
+// ask goes to each authority. What one does not give is a warning.
+func (s *stamped) ask(ctx context.Context, cs *casedir.Case, dir string, report *evidence.Report, urls []string) error {
+	again := len(report.Times) > 0
+	for _, authority := range urls {
+		t, warnings, err := evidence.Stamp(ctx, dir, authority, again)
+		s.Warnings = append(s.Warnings, warnings...)
+		if err != nil {
+			s.Warnings = append(s.Warnings, err.Error())
+			continue
+		}
+		s.Times = append(s.Times, t)
+		e := logEntry("stamp", s.ID, report.Digest)
+		e.Counterparty = withoutPassword(authority)
+		e.Result = fmt.Sprintf("%s: %s by %s", t.File, t.Time.Format(time.RFC3339), safetext.Line(t.Authority))
+		if _, err := cs.Log(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutPassword is a URL as it may be kept.
+func withoutPassword(text string) string {
+	if u, err := url.Parse(text); err == nil {
+		return u.Redacted()
+	}
+	return ""
+}
+
+func (s *stamped) print() {
+	for _, t := range s.Times {
+		fmt.Printf("stamped %s: %s over %s, %s by %s\n", safetext.Line(s.ID), t.File, t.Over, t.Time.Format(time.RFC3339), safetext.Line(t.Authority))
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintln(os.Stderr, "amber: note: "+safetext.Line(w))
+	}
+}
+
+// printTimes tells of the tokens of a bundle.
+func printTimes(times []evidence.Time) {
+	for _, t := range times {
+		word := "NOT TRUSTED: " + t.Doubt
+		if t.Trusted {
+			word = "trusted as of " + t.AsOf.Format(time.RFC3339)
+		}
+		fmt.Printf("  %s: %s was there at %s, says %s; %s\n", safetext.Line(t.File), t.Over, t.Time.Format(time.RFC3339), safetext.Line(t.Authority), safetext.Line(word))
+	}
+}
