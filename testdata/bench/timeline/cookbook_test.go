@@ -11,15 +11,29 @@ import (
 	"amber/timeline/source/sourcetest"
 )
 
-// blocks are the fenced parts of the cookbook of one kind, with the paragraph
-// before each.
-func blocks(t *testing.T, kind string) (out [][2]string) {
+// clouds is the section of the cookbook that has a case of its own.
+const clouds = "## Clouds and identities"
+
+// cookbook is the whole text in parts: before the section clouds, it, and what
+// follows it.
+func cookbook(t *testing.T) (before, section, behind string) {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/cookbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile("(?s)([^\n]*)\n\n```"+kind+"\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+	before, rest, ok := strings.Cut(string(text), "\n"+clouds)
+	section, behind, more := strings.Cut(rest, "\n## ")
+	if !ok || !more {
+		t.Fatal("no section of clouds, or nothing behind it")
+	}
+	return before, section, behind
+}
+
+// blocks are the fenced parts of a text of one kind, with the paragraph before
+// each.
+func blocks(text, kind string) (out [][2]string) {
+	for _, m := range regexp.MustCompile("(?s)([^\n]*)\n\n```"+kind+"\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
 		out = append(out, [2]string{m[1], m[2]})
 	}
 	return out
@@ -31,8 +45,32 @@ func TestCookbookLines(t *testing.T) {
 	kube, cloud := sourcetest.Data(t, "kube-audit", "cluster-takeover.jsonl.gz"), sourcetest.Data(t, "cloudtrail", "simulation-55min")
 	dir := filepath.Join(t.TempDir(), "case")
 	shell(t, dir, "amber timeline build '"+kube+"' '"+cloud+"'")
+	before, _, behind := cookbook(t)
+	answered(t, dir, before+behind)
+}
+
+// TestCookbookClouds runs those of the section clouds.
+func TestCookbookClouds(t *testing.T) {
+	_, section, _ := cookbook(t)
+	files, err := filepath.Abs("../../../timeline/source")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(section, "{")
+	list, _, ok := strings.Cut(list, "}")
+	if !ok {
+		t.Fatal("no files are named")
+	}
+	dir := filepath.Join(t.TempDir(), "case")
+	shell(t, dir, "amber timeline build '"+files+"/"+strings.ReplaceAll(list, ",", "' '"+files+"/")+"'")
+	answered(t, dir, section)
+}
+
+// answered runs every line of a text in a case.
+func answered(t *testing.T, dir, text string) {
+	t.Helper()
 	n := 0
-	for _, b := range blocks(t, "console") {
+	for _, b := range blocks(text, "console") {
 		shown := lines(b[1])
 		line, ok := strings.CutPrefix(shown[0], "$ amber timeline ")
 		if !ok || strings.HasPrefix(line, "build") {
@@ -73,7 +111,8 @@ func sameAnswer(t *testing.T, got, shown []string) {
 // to as many.
 func TestCookbookSQL(t *testing.T) {
 	dir := generated(t, 12_000)
-	found := blocks(t, "sql")
+	before, _, behind := cookbook(t)
+	found := blocks(before+behind, "sql")
 	if len(found) < 10 {
 		t.Fatalf("%d queries in the cookbook", len(found))
 	}
