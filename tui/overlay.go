@@ -204,7 +204,7 @@ func (u *menu) view(m *model, w, h int) []string {
 	u.list.show(len(items), rows)
 	title := u.title
 	if u.types {
-		title = ": " + u.typed + "_"
+		title = u.title + ": " + u.typed + "_"
 	}
 	out := []string{k.rule(w, title)}
 	for i := u.list.top; i < min(len(items), u.list.top+rows); i++ {

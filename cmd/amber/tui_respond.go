@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"strings"
 
+	"amber/container"
 	"amber/tui"
 )
 
@@ -43,13 +45,16 @@ func (r responder) Targets(ctx context.Context) ([]tui.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rows []psRow
+	var rows []struct { // psRow without its risks, which are only written
+		container.Container
+		Target string `json:"target"`
+	}
 	if err := json.Unmarshal([]byte(text), &rows); err != nil {
 		return nil, fmt.Errorf("reading what ps printed: %w", err)
 	}
 	var out []tui.Target
 	for _, row := range rows {
-		out = append(out, tui.Target{Ref: row.Target, Name: describe(row.Container)})
+		out = append(out, tui.Target{Ref: row.Target, Name: path.Base(row.Target) + ", " + describe(row.Container)})
 	}
 	return out, nil
 }
