@@ -1,5 +1,12 @@
 package sigma
 
+// azureTop are names that records of all of Azure's logs may have.
+var azureTop = []string{
+	"time", "timestamp", "TimeGenerated", "category", "categoryValue", "Type", "operationName", "operationNameValue", "operationVersion", "operationId",
+	"resourceId", "_ResourceId", "tenantId", "AADTenantId", "subscriptionId", "level", "resultType", "resultSignature", "resultDescription",
+	"durationMs", "callerIpAddress", "correlationId", "identity", "location", "properties", "SourceSystem", "id",
+}
+
 // The namings of logs that package fields finds fields in whatever their case.
 var (
 	gcpRecords = &record{closed: true, fold: true, top: []string{
@@ -23,7 +30,12 @@ var (
 		"gcp.audit.log_name":                                    "logName",
 	}}
 
-	azureActivity = &record{aliases: map[string]string{
+	azureActivity = &record{closed: true, fold: true, top: append([]string{
+		"authorization", "authorization_d", "caller", "channels", "claims", "claims_d", "description", "eventDataId", "eventName", "event_name",
+		"httpRequest", "resourceGroupName", "resourceGroup", "resourceProviderName", "resourceProviderValue", "resourceProvider", "resourceType", "status",
+		"subStatus", "activityStatusValue", "activitySubstatusValue", "eventTimestamp", "submissionTimestamp", "eventSubmissionTimestamp", "hierarchy",
+		"properties_d", "ReleaseVersion", "RoleLocation", "Cloud", "Environment",
+	}, azureTop...), aliases: map[string]string{
 		"OperationNameValue": "azure.activitylogs.operation_name",
 		"CategoryValue":      "azure.activitylogs.category",
 		"ActivityStatus":     "azure.activitylogs.result_type",
@@ -33,28 +45,39 @@ var (
 		"ResourceGroup":      "azure.resource.group",
 	}}
 
-	azureAudit = &record{aliases: map[string]string{
+	azureAudit = &record{closed: true, fold: true, top: append([]string{
+		"activityDisplayName", "activityDateTime", "loggedByService", "operationType", "userAgent", "initiatedBy", "targetResources", "additionalDetails",
+		"result", "resultReason",
+	}, azureTop...), aliases: map[string]string{
 		"properties.message":  "event.action",
 		"ActivityType":        "event.action",
-		"activityType":        "event.action",
 		"ActivityDisplayName": "event.action",
 		"Status":              "event.outcome",
-		"status":              "event.outcome",
 		"Service":             "properties.loggedByService",
 		"Target":              "azure.auditlogs.properties.target_resources.display_name",
 		"TargetUserName":      "azure.auditlogs.properties.target_resources.user_principal_name",
 		"Initiatedby":         "user.name",
-		"InitiatedBy":         "user.name",
 		"Actor":               "user.name",
 	}}
 
-	azureSignIns = &record{aliases: map[string]string{
+	azureSignIns = &record{closed: true, fold: true, top: append([]string{
+		"createdDateTime", "userDisplayName", "userPrincipalName", "userId", "appId", "appDisplayName", "ipAddress", "status", "userAgent", "location",
+		"locationDetails", "isInteractive", "resourceDisplayName", "resourceIdentity", "riskState", "servicePrincipalName", "servicePrincipalId",
+		"signInEventTypes", "alternateSignInName", "appOwnerTenantId", "appServicePrincipalId", "appliedConditionalAccessPolicies",
+		"authenticationContextClassReferences", "authenticationDetails", "authenticationMethodsUsed", "authenticationProcessingDetails",
+		"authenticationProtocol", "authenticationRequirement", "authenticationRequirementPolicies", "autonomousSystemNumber", "clientAppUsed",
+		"clientCredentialType", "conditionalAccessStatus", "crossTenantAccessType", "detectionTimingType", "deviceDetail", "federatedCredentialId",
+		"flaggedForReview", "globalSecureAccessIpAddress", "homeTenantId", "homeTenantName", "incomingTokenType", "isTenantRestricted",
+		"isThroughGlobalSecureAccess", "managedServiceIdentity", "mfaDetail", "networkLocationDetails", "originalRequestId", "originalTransferMethod",
+		"privateLinkDetails", "processingTimeInMilliseconds", "resourceOwnerTenantId", "resourceServicePrincipalId", "resourceTenantId", "riskDetail",
+		"riskEventTypes", "riskEventTypes_v2", "riskLevel", "riskLevelAggregated", "riskLevelDuringSignIn", "riskType", "servicePrincipalCredentialKeyId",
+		"servicePrincipalCredentialThumbprint", "sessionId", "sessionLifetimePolicies", "signInIdentifier", "signInIdentifierType", "ssoExtensionVersion",
+		"tokenIssuerName", "tokenIssuerType", "tokenProtectionStatusDetails", "uniqueTokenIdentifier", "userType",
+	}, azureTop...), aliases: map[string]string{
 		"ResultType":         "azure.signinlogs.result_type",
 		"properties.message": "error.message",
 		"Status":             "event.outcome",
-		"status":             "event.outcome",
 		"Username":           "user.name",
-		"UserName":           "user.name",
 		"App":                "properties.appDisplayName",
 		"Application":        "properties.appDisplayName",
 		"ClientApp":          "properties.clientAppUsed",

@@ -84,6 +84,10 @@ func TestClouds(t *testing.T) {
 		{"azure", "auditlogs", "Category: AuditLogs", 2},
 		{"azure", "auditlogs", "targetResources.modifiedProperties.newValue|contains: Global Administrator", 2},
 		{"azure", "auditlogs", "LoggedByService: Core Directory", 3},
+		{"azure", "auditlogs", "TargetResources|contains: Global Administrator", 2},
+		{"azure", "auditlogs", "{Initiatedby: admin@example.com, activitytype: add member to role}", 2},
+		{"azure", "signinlogs", "resulttype: '50126'", 2},
+		{"azure", "signinlogs", "RiskLevelDuringSignIn: high", 5},
 		{"azure", "riskdetection", "riskEventType: anonymizedIPAddress", 1},
 		{"okta", "okta", "eventType: user.account.privilege.grant", 3},
 		{"okta", "okta", "eventtype: user.account.privilege.grant", 3},
@@ -114,8 +118,13 @@ func braced(s string) string {
 // A name that a log cannot have is said, and no cluster's log elsewhere is taken
 // for GKE's.
 func TestCloudFaults(t *testing.T) {
-	for service, field := range map[string]string{"gcp, service: gcp.audit": "protopayload.methodName2x.y", "okta, service: okta": "outcom.result"} {
-		field = strings.TrimPrefix(field, "proto")
+	for service, field := range map[string]string{
+		"gcp, service: gcp.audit":      "payload.methodName",
+		"okta, service: okta":          "outcom.result",
+		"azure, service: activitylogs": "Workload", // of Microsoft 365
+		"azure, service: signinlogs":   "Operation",
+		"azure, service: auditlogs":    "ModifiedProperties{}.NewValue",
+	} {
 		r := load("r.yml", "title: t\nlogsource: {product: "+service+"}\ndetection:\n  sel: {"+field+": x}\n  condition: sel\n")
 		if len(r.Matchers) != 0 || len(r.Problems) == 0 {
 			t.Errorf("%s: %+v", service, r.Problems)

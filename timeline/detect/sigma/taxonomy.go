@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -42,13 +43,24 @@ func (r *record) origin(field string) (origin, bool) {
 	if field == timestamp {
 		return origin{name: derivedTime, how: derived}, true
 	}
-	if to, ok := r.aliases[field]; ok {
-		field = to
-	}
+	field = r.renamed(field)
 	if !r.has(field) && timelineName(field) {
 		return origin{name: field, how: fromColumn}, true
 	}
 	return origin{name: field, how: r.flat}, !r.closed || r.has(field)
+}
+
+// renamed is a field under the name that it has here.
+func (r *record) renamed(field string) string {
+	if to, ok := r.aliases[field]; ok || !r.fold {
+		return cmp.Or(to, field)
+	}
+	for name, to := range r.aliases {
+		if strings.EqualFold(name, field) {
+			return to
+		}
+	}
+	return field
 }
 
 func (r *record) has(field string) bool {
