@@ -37,6 +37,7 @@ func collectFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "volumes", Usage: "take the mounted volumes too"},
 		&cli.StringFlag{Name: "to", Usage: "- streams the bundle as a tar to standard output and spools nothing here"},
 		&cli.BoolFlag{Name: "ignore-space", Usage: "spool even where the bundle may not fit"},
+		tsaFlag(),
 	}, memoryFlags()...)
 }
 
@@ -72,6 +73,8 @@ type bundleResult struct {
 	Stored   int64          `json:"stored_bytes"`
 	Steps    []record.Step  `json:"steps"`
 	Verified bool           `json:"verified"`
+
+	Times []evidence.Time `json:"times,omitempty"` // what authorities say of its time
 	Error    string         `json:"error,omitempty"`
 }
 
@@ -103,6 +106,9 @@ func (b bundleResult) print(w io.Writer) {
 	}
 	if b.Verified {
 		fmt.Fprintf(w, "  verified    %s stored for %s read\n", size(b.Stored), size(b.Plain))
+	}
+	for _, t := range b.Times {
+		fmt.Fprintf(w, "  stamped     %s by %s\n", t.Time.Format(time.RFC3339), safeLines(t.Authority))
 	}
 }
 

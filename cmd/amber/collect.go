@@ -53,5 +53,6 @@ func collectAlone(c *cli.Context, asJSON bool) error {
 		r.result.Bundles = append(r.result.Bundles, b)
 	}
 	r.settle()
+	r.stamp()
 	return r.finish()
 }

@@ -90,6 +90,7 @@ func respond(c *cli.Context, asJSON bool) error {
 	r.introduce(r.logHold)
 	r.collect()
 	r.end()
+	r.stamp()
 	return r.finish()
 }
 

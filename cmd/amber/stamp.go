@@ -12,6 +12,7 @@ import (
 
 	"amber/evidence"
 	"amber/evidence/casedir"
+	"amber/evidence/custody"
 	"amber/evidence/safetext"
 	"amber/evidence/timestamp"
 )
@@ -95,7 +96,10 @@ func evidenceStamp(c *cli.Context, asJSON bool) error {
 		return outcome{exitVerify, fmt.Sprintf("bundle %s is not as it was closed (%s: %s): it is not stamped", id, report.Problems[0].Name, report.Problems[0].What)}
 	}
 	s := stamped{ID: id, Times: []evidence.Time{}}
-	if err := s.ask(c.Context, cs, bdir, report, urls); err != nil {
+	if err := s.ask(c.Context, bdir, report.Digest, len(report.Times) > 0, urls, func(e custody.Entry) error {
+		_, err := cs.Log(e)
+		return err
+	}); err != nil {
 		return err
 	}
 	if asJSON {
@@ -115,8 +119,7 @@ func evidenceStamp(c *cli.Context, asJSON bool) error {
 }
 
 // ask goes to each authority. What one does not give is a warning.
-func (s *stamped) ask(ctx context.Context, cs *casedir.Case, dir string, report *evidence.Report, urls []string) error {
-	again := len(report.Times) > 0
+func (s *stamped) ask(ctx context.Context, dir, digest string, again bool, urls []string, log func(custody.Entry) error) error {
 	for _, authority := range urls {
 		t, warnings, err := evidence.Stamp(ctx, dir, authority, again)
 		s.Warnings = append(s.Warnings, warnings...)
@@ -125,14 +128,42 @@ func (s *stamped) ask(ctx context.Context, cs *casedir.Case, dir string, report 
 			continue
 		}
 		s.Times = append(s.Times, t)
-		e := logEntry("stamp", s.ID, report.Digest)
+		e := logEntry("stamp", s.ID, digest)
 		e.Counterparty = withoutPassword(authority)
 		e.Result = fmt.Sprintf("%s: %s by %s", t.File, t.Time.Format(time.RFC3339), safetext.Line(t.Authority))
-		if _, err := cs.Log(e); err != nil {
+		if err := log(e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stamp has what was collected stamped, when nothing waits for it any more: the
+// target is left as it is to be left. What no authority gives is a warning.
+func (r *response) stamp() {
+	urls := r.c.StringSlice("tsa")
+	if len(urls) == 0 {
+		return
+	}
+	for i := range r.result.Bundles {
+		b := &r.result.Bundles[i]
+		if b.State != evidence.Sealed || b.Streamed || b.Error != "" {
+			r.warn(b.ID + " is not stamped: it is not sealed in this case")
+			continue
+		}
+		dir, err := r.cs.EvidenceDir(b.ID)
+		s := stamped{ID: b.ID}
+		if err == nil {
+			err = s.ask(r.c.Context, dir, b.Digest, false, urls, func(e custody.Entry) error { r.log(e); return nil })
+		}
+		if err != nil {
+			s.Warnings = append(s.Warnings, err.Error())
+		}
+		for _, w := range s.Warnings {
+			r.warn("stamping " + b.ID + ": " + w)
+		}
+		b.Times = s.Times
+	}
 }
 
 // withoutPassword is a URL as it may be kept.

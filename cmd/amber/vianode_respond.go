@@ -57,6 +57,7 @@ func viaVerb(c *cli.Context, asJSON bool) error {
 	if err := v.work(); err != nil {
 		return err
 	}
+	v.stamp()
 	return v.finish()
 }
 
