@@ -24,7 +24,7 @@ func (a *acquirer) progress(w *evidence.Writer, t container.Container) (stop fun
 	ctx, cancel := context.WithCancel(a.c.Context)
 	var total atomic.Int64
 	total.Store(-1)
-	go func() { total.Store(estimate(ctx, t, a.c.Bool("full"))) }()
+	go func() { total.Store(estimate(ctx, t, a.c.Bool("full")) + memorySize(a.c, t)) }()
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription("collecting"), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),

@@ -33,22 +33,26 @@ func content(b *evidence.Bundle, m *record.Member) (io.ReaderAt, error) {
 	return at, nil
 }
 
-// records gives the lines of the members of JSON lines that begin with a stem:
-// "process/processes" means process/processes.jsonl and its parts. It ends
-// after an error of the bundle; a line that is not understood is given with its
+// records gives the lines of the members of JSON lines whose path is wanted. It
+// ends after an error of the bundle; a line that is not understood is given with its
 // error, and the next follows.
-func records[T any](b *evidence.Bundle, stem string) iter.Seq2[*T, error] {
+func records[T any](b *evidence.Bundle, wanted func(path string) bool) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		for m, err := range b.Members() {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if m.Type == record.File && partOf(m.Path, stem) && !eachLine(b, m, yield) {
+			if m.Type == record.File && wanted(m.Path) && !eachLine(b, m, yield) {
 				return
 			}
 		}
 	}
+}
+
+// parts wants STEM.jsonl and its further parts.
+func parts(stem string) func(string) bool {
+	return func(path string) bool { return partOf(path, stem) }
 }
 
 // partOf reports whether a path is STEM.jsonl or STEM-0002.jsonl.

@@ -220,14 +220,16 @@ func TestProcessesAndWhatTheyHold(t *testing.T) {
 	line := func(v any) []byte { b, _ := json.Marshal(v); return append(b, '\n') }
 	a := record.Process{PID: 5, PPID: 1, Comm: "a\xff", Files: []record.OpenFile{{FD: 3, Type: "socket", Inode: 77}}}
 	open := bundle(t, map[string][]byte{
-		"process/processes.jsonl":      append(line(record.Process{PID: 9, PPID: 5}), line(a)...),
-		"process/processes-0002.jsonl": append([]byte("{no json\n"), line(record.Process{PID: 6, PPID: 5})...),
-		"process/processes-x.jsonl":    line(record.Process{PID: 1000}),
-		"process/5/environ":            []byte("A=1\x00B=\xff\x00\x00\x00"),
-		"network/sockets.jsonl":        line(record.NetSocket{Family: "inet", Inode: 77}),
-		"network/unlisted.jsonl":       line(record.NetSocket{Family: "unix"}),
-		"memory/processes.jsonl":       line(record.MemoryProcess{PID: 5}),
-		"memory/mappings.jsonl":        append(line(record.MemoryMapping{PID: 5}), line(record.MemoryMapping{PID: 6})...),
+		"process/processes.jsonl":       append(line(record.Process{PID: 9, PPID: 5}), line(a)...),
+		"process/processes-0002.jsonl":  append([]byte("{no json\n"), line(record.Process{PID: 6, PPID: 5})...),
+		"process/processes-x.jsonl":     line(record.Process{PID: 1000}),
+		"process/5/environ":             []byte("A=1\x00B=\xff\x00\x00\x00"),
+		"network/sockets.jsonl":         line(record.NetSocket{Family: "inet", Inode: 77}),
+		"network/unlisted.jsonl":        line(record.NetSocket{Family: "unix"}),
+		"network/netns/4/sockets.jsonl": line(record.NetSocket{Family: "unix"}),
+		"network/host/sockets.jsonl":    line(record.NetSocket{Family: "inet"}),
+		"memory/processes.jsonl":        line(record.MemoryProcess{PID: 5}),
+		"memory/mappings.jsonl":         append(line(record.MemoryMapping{PID: 5}), line(record.MemoryMapping{PID: 6})...),
 	})
 	b, err := open()
 	must(t, err)
@@ -262,7 +264,7 @@ func TestProcessesAndWhatTheyHold(t *testing.T) {
 	}
 	memories, bad1 := Memories(b)
 	mappings, bad2 := Mappings(b, 5)
-	if sockets != 2 || len(memories) != 1 || len(mappings) != 1 || len(bad1)+len(bad2) > 0 {
+	if sockets != 3 || len(memories) != 1 || len(mappings) != 1 || len(bad1)+len(bad2) > 0 {
 		t.Errorf("%d sockets, %d memories, %d mappings", sockets, len(memories), len(mappings))
 	}
 }

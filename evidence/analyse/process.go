@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"amber/evidence"
 	"amber/evidence/record"
@@ -15,7 +17,7 @@ import (
 // Processes are the processes that a bundle tells of, by pid. What is not
 // understood comes as errors beside them.
 func Processes(b *evidence.Bundle) (all []*record.Process, bad []error) {
-	for p, err := range records[record.Process](b, "process/processes") {
+	for p, err := range records[record.Process](b, parts("process/processes")) {
 		if err != nil {
 			bad = append(bad, err)
 			continue
@@ -28,7 +30,7 @@ func Processes(b *evidence.Bundle) (all []*record.Process, bad []error) {
 
 // Memories are what became of each process's memory.
 func Memories(b *evidence.Bundle) (all []*record.MemoryProcess, bad []error) {
-	for p, err := range records[record.MemoryProcess](b, "memory/processes") {
+	for p, err := range records[record.MemoryProcess](b, parts("memory/processes")) {
 		if err != nil {
 			bad = append(bad, err)
 			continue
@@ -38,18 +40,18 @@ func Memories(b *evidence.Bundle) (all []*record.MemoryProcess, bad []error) {
 	return all, bad
 }
 
-// Sockets gives the sockets of the container: those that the kernel listed, and
-// those that only a descriptor tells of.
+// Sockets gives the sockets of the container, in whichever network namespace:
+// those that the kernel listed, and those that only a descriptor tells of. The
+// host's are not among them.
 func Sockets(b *evidence.Bundle) iter.Seq2[*record.NetSocket, error] {
-	return func(yield func(*record.NetSocket, error) bool) {
-		for _, stem := range []string{"network/sockets", "network/unlisted"} {
-			for s, err := range records[record.NetSocket](b, stem) {
-				if !yield(s, err) {
-					return
-				}
-			}
+	return records[record.NetSocket](b, func(p string) bool {
+		dir, name := path.Split(p)
+		own := dir == "network/"
+		if rest, ok := strings.CutPrefix(dir, "network/netns/"); ok {
+			own = strings.Count(rest, "/") == 1
 		}
-	}
+		return own && (partOf(name, "sockets") || partOf(name, "unlisted"))
+	})
 }
 
 // Owners gives who holds the sockets that have an inode, by that: for those
@@ -155,7 +157,7 @@ func Environ(b *evidence.Bundle, pid int) ([]record.Text, error) {
 
 // Mappings are the mappings of one process, by address.
 func Mappings(b *evidence.Bundle, pid int) (all []*record.MemoryMapping, bad []error) {
-	for m, err := range records[record.MemoryMapping](b, "memory/mappings") {
+	for m, err := range records[record.MemoryMapping](b, parts("memory/mappings")) {
 		switch {
 		case err != nil:
 			bad = append(bad, err)
