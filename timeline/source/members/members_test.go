@@ -178,3 +178,29 @@ func FuzzRead(f *testing.F) {
 		_ = r.Sum([]int{whole, flat})
 	})
 }
+
+// A Reader that read other records gives the same as a new one.
+func TestReused(t *testing.T) {
+	texts := []string{
+		`{"a":{"b":{"c":"1"}},"op":"2","w":{"in":{"n":3}},"n":4}`,
+		`{"n":4,"w":"x","OP":"no","op":{"value":"5"},"z":{"d":"6"}}`,
+		`{"unknown":1,"` + strings.Repeat("k", 200) + `":2,"op":"7"}`,
+		`{}`,
+		`{"f":{"x":1},"list":[1],"a":[{"b":{"c":"8"}}],"operation":{"value":"9"}}`,
+	}
+	used := NewReader(testTable(true))
+	for i := range 4 * len(texts) {
+		text := texts[(i*i+i/3)%len(texts)]
+		var s jsonscan.Scanner
+		s.Reset([]byte(text))
+		if err := used.Read(&s); err != nil {
+			t.Fatal(err)
+		}
+		fresh := read(t, true, text)
+		for slot := range flat + 1 {
+			if string(used.Get(slot)) != string(fresh.Get(slot)) {
+				t.Errorf("%s, %d: %q, want %q", text, slot, used.Get(slot), fresh.Get(slot))
+			}
+		}
+	}
+}

@@ -22,11 +22,13 @@ type Reader struct {
 	used   int
 	flat   Flattener
 	said   []byte // of Sum
+
+	guesses [][]guess // by place: the names that stood there in the last record, in order
 }
 
 // NewReader is a Reader of a table's members.
 func NewReader(t *Table) *Reader {
-	return &Reader{table: t, values: make([][]byte, len(t.members)), seen: make([]bool, t.nodes)}
+	return &Reader{table: t, values: make([][]byte, len(t.members)), seen: make([]bool, t.nodes), guesses: make([][]guess, t.nodes)}
 }
 
 // Get is the value of the member at a place of the table, nil where there is
@@ -46,8 +48,10 @@ func (r *Reader) Read(s *jsonscan.Scanner) error {
 }
 
 func (r *Reader) object(s *jsonscan.Scanner, n *node, listed bool) {
+	i := -1
 	for ok := s.Object(); ok; ok = s.NextMember() {
-		kid := r.table.kid(n, s.Key())
+		i++
+		kid := r.kid(n, i, s.Key())
 		if kid == nil {
 			s.Skip()
 			continue
@@ -55,6 +59,36 @@ func (r *Reader) object(s *jsonscan.Scanner, n *node, listed bool) {
 		r.again(kid, listed)
 		r.value(s, kid, listed)
 	}
+}
+
+// guess is a name and what stands under it, nil where nothing is wanted.
+type guess struct {
+	key []byte
+	kid *node
+}
+
+// Bounds of what is guessed.
+const (
+	maxGuesses  = 128
+	maxGuessKey = 96
+)
+
+// kid is the place under the i-th name of an object. Records of one log have
+// their names in one order nearly always, so that the last record's is tried.
+func (r *Reader) kid(n *node, i int, key []byte) *node {
+	g := r.guesses[n.id]
+	if i < len(g) && bytes.Equal(g[i].key, key) {
+		return g[i].kid
+	}
+	kid := r.table.kid(n, key)
+	switch {
+	case len(key) > maxGuessKey || i >= maxGuesses:
+	case i < len(g):
+		g[i] = guess{append(g[i].key[:0], key...), kid}
+	case i == len(g):
+		r.guesses[n.id] = append(g, guess{bytes.Clone(key), kid})
+	}
+	return kid
 }
 
 // again forgets what stood at a place when it comes once more.
