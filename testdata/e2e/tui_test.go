@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"amber/testdata/incidents"
+	"amber/testdata/testbed"
 )
 
 // screen is amber in a terminal of tmux.
@@ -277,4 +278,45 @@ func openPTY(t *testing.T) (*os.File, *os.File) {
 	pty := os.NewFile(uintptr(fd), "ptmx")
 	t.Cleanup(func() { pty.Close(); tty.Close() })
 	return pty, tty
+}
+
+// A container is isolated and released from the screen, each after its plan.
+func TestScreenResponds(t *testing.T) {
+	c := testbed.StartContainerd(t)
+	u := newHastyUser(t, c)
+	r := c.Run(t, "screened", script)
+	dir := incidentCase(t)
+	var env []string
+	for k, v := range u.with("TERM", "screen-256color", "LANG", "C.UTF-8").env {
+		env = append(env, "'"+k+"="+v+"'")
+	}
+	s := openScreen(t, 110, 40, strings.Join(env, " "), plainBin+" tui "+dir)
+	s.await(`of [\d,]+ rows`)
+	for _, step := range []struct{ key, plan, kernel string }{{"i", "pause", "FROZEN"}, {"r", "screened", "RUNNING"}} {
+		s.keys("R")
+		s.await("act on which container(.|\n)*screened")
+		s.typed("screened")
+		s.keys("Enter")
+		s.await("what to do with")
+		s.keys(step.key)
+		s.await("type yes(.|\n)*")
+		if text := s.text(); !strings.Contains(text, step.plan) {
+			t.Fatalf("the plan is\n%s", text)
+		}
+		deadline := time.Now().Add(20 * time.Second)
+		for !strings.Contains(s.text(), "leaves: yes_") && time.Now().Before(deadline) {
+			s.typed("yes") // again, until keys are not taken for such as were on their way
+			time.Sleep(50 * time.Millisecond)
+		}
+		s.keys("Enter")
+		s.await(": done")
+		if got := kernel(t, r); got != step.kernel {
+			t.Fatalf("the container is %s, not %s:\n%s", got, step.kernel, s.text())
+		}
+		s.keys("Escape")
+		s.await("Timeline")
+	}
+	s.keys("q")
+	s.await("exit=0")
+	u.run(t, "evidence", "custody", "--case", dir).says(t, "isolate", "release")
 }
