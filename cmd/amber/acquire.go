@@ -75,7 +75,7 @@ type bundleResult struct {
 	Verified bool           `json:"verified"`
 
 	Times []evidence.Time `json:"times,omitempty"` // what authorities say of its time
-	Error    string         `json:"error,omitempty"`
+	Error string          `json:"error,omitempty"`
 }
 
 // exit is the exit code that a bundle is worth.

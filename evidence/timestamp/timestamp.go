@@ -77,6 +77,9 @@ func Parse(response []byte) (t *Token, err error) {
 	if len(response) > MaxResponse {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrToken, MaxResponse)
 	}
+	if err := checkDER(response, 0); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrToken, err)
+	}
 	ts, err := timestamp.ParseResponse(response)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
