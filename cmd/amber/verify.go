@@ -167,6 +167,8 @@ type sealRecord struct {
 	signed bool
 	known  bool
 	here   bool // in the case, not in a stream that went elsewhere
+
+	stamps int // tokens that authorities gave
 }
 
 // sealedAs reads from the custody log with which digest each bundle entered
@@ -189,6 +191,8 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 			if r.signed = true; !r.known {
 				r.digest, r.known, r.here = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true, true
 			}
+		case "stamp":
+			r.stamps++
 		default:
 			continue
 		}
@@ -223,6 +227,9 @@ func compareCustody(r *evidence.Report, s sealRecord) {
 	}
 	if r.Digest != s.digest {
 		r.Problems = append(r.Problems, evidence.Problem{Name: "SHA256SUMS", What: "is not what entered the case: the custody log has " + s.digest})
+	}
+	if r.Intact() && len(r.Times) < s.stamps {
+		r.Problems = append(r.Problems, evidence.Problem{Name: "seal", What: fmt.Sprintf("has %d time-stamp tokens: the custody log says that there were %d", len(r.Times), s.stamps)})
 	}
 	if s.signed && len(r.Signatures) == 0 {
 		r.Problems = append(r.Problems, evidence.Problem{Name: "seal", What: "was removed: the custody log says that this bundle was signed"})
