@@ -79,9 +79,6 @@ func Stamp(ctx context.Context, dir, url string, again bool) (Time, []string, er
 	return t, a.Warnings, place(dir, number, Attestation{KindRFC3161, files})
 }
 
-// Stamped reports whether the bundle has tokens.
-func (b *Bundle) Stamped() bool { return len(b.tokens()) > 0 }
-
 func timeOf(file, over string, k *timestamp.Token) Time {
 	t := Time{File: file, Over: over, Time: k.Time, Authority: k.Authority(), Expires: k.Expires()}
 	if k.Accuracy > 0 {
