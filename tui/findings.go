@@ -17,7 +17,8 @@ import (
 // findingsScreen is what the rules found: a list, or the ATT&CK matrix.
 type findingsScreen struct {
 	all     []detect.Finding
-	known   bool // they were read, or there is nobody to ask
+	left    string // what all leaves out, a sentence
+	known   bool   // they were read, or there is nobody to ask
 	levels  map[timeline.RowID]detect.Level
 	list    list
 	matrix  bool
@@ -35,8 +36,9 @@ type findingsScreen struct {
 
 // findingsMsg are all findings.
 type findingsMsg struct {
-	all []detect.Finding
-	err error
+	all  []detect.Finding
+	left string
+	err  error
 }
 
 func (m *model) loadFindings() {
@@ -45,8 +47,8 @@ func (m *model) loadFindings() {
 		return
 	}
 	m.asker.ask(laneWork, func(ctx context.Context, tell func(tea.Msg)) {
-		all, err := m.c.Findings(ctx)
-		tell(findingsMsg{all, err})
+		all, left, err := m.c.Findings(ctx)
+		tell(findingsMsg{all, left, err})
 	})
 }
 
@@ -56,7 +58,7 @@ func (f findingsMsg) take(m *model) error {
 	if f.err != nil {
 		return f.err
 	}
-	s.all, s.levels = f.all, map[timeline.RowID]detect.Level{}
+	s.all, s.left, s.levels = f.all, f.left, map[timeline.RowID]detect.Level{}
 	for i := range s.all {
 		level, _ := detect.ParseLevel(s.all[i].Level)
 		for _, id := range s.all[i].Rows {

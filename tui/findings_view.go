@@ -85,11 +85,14 @@ func (m *model) findingsView(w, h int) []string {
 		return m.matrixView(w, h, m.shownFindings())
 	}
 	out := []string{k.line(w, paint{}, seg{" LEVEL", k.Dim.wide(12)}, seg{"TIME", k.Dim.wide(16)}, seg{"COUNT", k.Dim.wide(7)}, seg{"WHAT WAS FOUND", k.Dim})}
+	if m.found.left != "" {
+		out = append(out, k.line(w, paint{}, seg{" " + m.found.left, k.Key}))
+	}
 	detail := 6
 	if h < 16 {
 		detail = 3
 	}
-	rows := max(1, h-2-detail)
+	rows := max(1, h-1-len(out)-detail)
 	m.found.list.show(len(shown), rows)
 	for i := m.found.list.top; i < m.found.list.top+rows; i++ {
 		if i >= len(shown) {

@@ -145,7 +145,7 @@ func hostileCase(t *testing.T) Case {
 	s := storeOf(t, events)
 	c := caseOf(t, s)
 	c.Name = hostile()["escape"]
-	c.Findings = func(ctx context.Context) ([]detect.Finding, error) {
+	c.Findings = func(ctx context.Context) ([]detect.Finding, string, error) {
 		page, err := s.Rows(ctx, timeline.Ask{}, "", 100)
 		var out []detect.Finding
 		for i, r := range page.Rows {
@@ -157,7 +157,7 @@ func hostileCase(t *testing.T) Case {
 				})
 			}
 		}
-		return out, err
+		return out, hostile()["escape"], err
 	}
 	return c
 }

@@ -246,7 +246,10 @@ func caseOf(t *testing.T, s *store.Store) Case {
 		_, err := cs.Log(e)
 		return err
 	}
-	return Case{Name: "night", Store: s, Dir: dir, Log: log, Findings: func(ctx context.Context) ([]detect.Finding, error) { return findingsOf(ctx, s) }}
+	return Case{Name: "night", Store: s, Dir: dir, Log: log, Findings: func(ctx context.Context) ([]detect.Finding, string, error) {
+		found, err := findingsOf(ctx, s)
+		return found, "", err
+	}}
 }
 
 // findingsOf finds what mallory did.

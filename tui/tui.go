@@ -33,8 +33,9 @@ type Case struct {
 	// Reopen gives the timeline anew if there is a newer generation of it, and
 	// nil otherwise.
 	Reopen func() (timeline.Store, error)
-	// Findings are all that were found, in no order.
-	Findings func(context.Context) ([]detect.Finding, error)
+	// Findings are what was found, in no order, and if that is not all of it a
+	// sentence that says what is left out.
+	Findings func(context.Context) (found []detect.Finding, left string, err error)
 	// Log enters a look into evidence in the custody log.
 	Log func(custody.Entry) error
 	// Respond acts on containers.

@@ -72,7 +72,7 @@ func screen(c *cli.Context) error {
 	seen := &lookLog{cs: cs}
 	shown := tui.Case{
 		Name: caseName(cs), Key: cs.Dir(), Dir: cs.Dir(), Store: s, Reopen: reopener(dir, s),
-		Findings: func(ctx context.Context) ([]detect.Finding, error) { return allFindings(ctx, dir) },
+		Findings: func(ctx context.Context) ([]detect.Finding, string, error) { return allFindings(ctx, dir) },
 		Log:      seen.log, Respond: responder{dir},
 	}
 	o := tui.Options{Theme: c.String("theme"), State: screenState()}
@@ -136,17 +136,18 @@ func reopener(dir string, first *store.Store) func() (timeline.Store, error) {
 // maxFindings are held in memory; a case with more is one for amber detect.
 const maxFindings = 50_000
 
-// allFindings reads what the rules found: where there is too much of it, what is
-// worse comes first.
-func allFindings(ctx context.Context, dir string) ([]detect.Finding, error) {
+// allFindings reads what the rules found: where there is too much of it, the
+// worse levels alone, and it says so.
+func allFindings(ctx context.Context, dir string) (out []detect.Finding, left string, err error) {
 	f, err := findings.Open(filepath.Join(dir, "timeline"))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	var out []detect.Finding
 	for _, least := range []detect.Level{detect.Informational, detect.Medium, detect.High, detect.Critical} {
-		out = out[:0]
+		if out = out[:0]; least > detect.Informational {
+			left = fmt.Sprintf("more than %d findings: %s and worse alone are here; amber detect lists all", maxFindings, least)
+		}
 		err := f.Each(ctx, findings.Filter{Level: least}, func(one *detect.Finding) error {
 			out = append(out, *one)
 			if len(out) > maxFindings {
@@ -155,10 +156,10 @@ func allFindings(ctx context.Context, dir string) ([]detect.Finding, error) {
 			return nil
 		})
 		if !errors.Is(err, errTooMany) {
-			return out, err
+			return out, left, err
 		}
 	}
-	return out, nil
+	return out, fmt.Sprintf("the first %d critical findings alone are here; amber detect lists all", len(out)), nil
 }
 
 var errTooMany = errors.New("too many findings to show")
