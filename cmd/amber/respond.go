@@ -159,9 +159,14 @@ func (r *response) freeze() error {
 		r.warn(err.Error())
 	}
 	r.result.Frozen.Checks = checks
-	for _, text := range failures(checks) {
+	not := failures(checks)
+	for _, text := range not {
 		r.warn(text)
 	}
+	if err != nil || len(not) > 0 {
+		r.result.Left = "not wholly frozen"
+	}
+	r.stands = r.result.Left
 	return nil
 }
 
