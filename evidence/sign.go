@@ -189,7 +189,10 @@ func Sign(dir string, sign Signer) (string, error) {
 	if err := durable.MkdirAll(filepath.Join(dir, sealDir)); err != nil {
 		return "", err
 	}
-	first := b.lastSeal() + 1
+	first, err := b.nextSeal(dir)
+	if err != nil {
+		return "", err
+	}
 	for i, a := range made {
 		if err := place(dir, first+i, a); err != nil {
 			return "", err
@@ -212,13 +215,26 @@ func place(dir string, number int, a Attestation) error {
 	return nil
 }
 
-// lastSeal is the highest number in seal/, 0 where there is none.
-func (b *Bundle) lastSeal() (last int) {
+// nextSeal is the number behind the last attestation in seal/. What is left
+// behind that one by a process that was killed is taken away; nothing that came
+// later can cover it.
+func (b *Bundle) nextSeal(dir string) (int, error) {
+	last, cut := 0, b.cutOff()
 	for _, name := range b.seals {
-		f, _ := parseSealName(name)
-		last = max(last, f.number)
+		if f, _ := parseSealName(name); !slices.Contains(cut, name) {
+			last = max(last, f.number)
+		}
 	}
-	return last
+	for _, name := range cut {
+		if f, _ := parseSealName(name); f.number <= last {
+			continue
+		}
+		if err := durable.Remove(filepath.Join(dir, name)); err != nil {
+			return 0, err
+		}
+		b.seals = slices.DeleteFunc(b.seals, func(s string) bool { return s == name })
+	}
+	return last + 1, nil
 }
 
 // seal writes the attestations of a bundle that is being closed.

@@ -151,3 +151,32 @@ func TestStatementForms(t *testing.T) {
 		}
 	}
 }
+
+// What a process that was killed while it signed has left is gone once somebody
+// signs again; what is covered by later seals stays.
+func TestSigningMends(t *testing.T) {
+	sign, allowed := stating(t)
+	dir := small(t, sign)
+	if err := os.Remove(filepath.Join(dir, "seal/002-dsse.json")); err != nil {
+		t.Fatal(err)
+	}
+	if first, err := Sign(dir, sign); err != nil || first != "seal/002-sshsig" {
+		t.Error(first, err)
+	}
+	r := verify(t, dir, VerifyOptions{Signers: allowed, Demand: true})
+	if !r.Intact() || len(r.Unfinished) != 0 || len(r.Signatures) != 3 {
+		t.Errorf("%+v", r)
+	}
+	if err := os.Remove(filepath.Join(dir, "seal/003-dsse.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "seal/004-sshsig"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if first, err := Sign(dir, sign); err != nil || first != "seal/005-sshsig" {
+		t.Error(first, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "seal/003-dsse.pae")); err != nil {
+		t.Error(err)
+	}
+}

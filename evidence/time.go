@@ -53,7 +53,10 @@ func Stamp(ctx context.Context, dir, url string, again bool) (Time, []string, er
 	if b.State() != Sealed {
 		return Time{}, nil, fmt.Errorf("the bundle is %s: there is no signature to stamp", b.State())
 	}
-	number := b.lastSeal() + 1
+	number, err := b.nextSeal(dir)
+	if err != nil {
+		return Time{}, nil, err
+	}
 	over, data, err := b.toStamp(number, again)
 	if err != nil {
 		return Time{}, nil, err
