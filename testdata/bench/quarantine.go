@@ -54,7 +54,7 @@ func (b *bench) quarantine() error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	if false {
+	if err := w.cuts(); err != nil {
 		return err
 	}
 	if err := w.flood(); err != nil {
