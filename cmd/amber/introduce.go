@@ -60,7 +60,7 @@ func (r *response) logHold() {
 	warnings := slices.Clone(r.result.Warnings)
 	r.mu.Unlock()
 	r.log(custody.Entry{
-		Action: "isolate", Result: r.stands, Reason: r.c.String("reason"), Authority: r.c.String("authority"),
+		Action: "isolate", Result: r.result.Left, Reason: r.c.String("reason"), Authority: r.c.String("authority"),
 		Alterations: []string{"froze " + strings.Join(r.plan.Refs, ", ")}, Errors: warnings,
 	})
 }

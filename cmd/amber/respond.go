@@ -166,7 +166,6 @@ func (r *response) freeze() error {
 	if err != nil || len(not) > 0 {
 		r.result.Left = "not wholly frozen"
 	}
-	r.stands = r.result.Left
 	return nil
 }
 

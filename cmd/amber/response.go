@@ -40,7 +40,6 @@ type response struct {
 	method  *freeze.Method
 	plan    isolate.Plan          // of the freeze; made also where that is not asked for, to see what stands on the target
 	entry   isolate.Entry         // of the freeze
-	stands  string                // "frozen", or what its checks said instead
 	taken   []isolate.Entry       // of all measures that hold
 	only    []string              // the collectors to run; nil for all
 	beside  bool                  // the bundle is not what was asked for
