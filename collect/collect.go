@@ -17,6 +17,7 @@ const (
 	Network    Volatility = 10
 	Process    Volatility = 20
 	Memory     Volatility = 30
+	Checkpoint Volatility = 35
 	Filesystem Volatility = 40
 	Logs       Volatility = 50
 	Metadata   Volatility = 60

@@ -32,7 +32,7 @@ type Report struct {
 // next one runs; a payload that is full (record.ErrFull) ends its collector
 // alone. The error is nil unless ctx ended or a payload could not be written
 // for another reason than that; the Report is complete all the same, and
-// collectors that did not run any more are steps that say so.
+// collectors that did not run any more are steps and misses that say so.
 func Run(ctx context.Context, c container.Container, open func(name string) (Payload, error), collectors ...Collector) (Report, error) {
 	order := slices.Clone(collectors)
 	slices.SortStableFunc(order, func(a, b Collector) int { return int(a.Volatility() - b.Volatility()) })
@@ -50,10 +50,6 @@ func Run(ctx context.Context, c container.Container, open func(name string) (Pay
 func runStep(ctx context.Context, c container.Container, open func(string) (Payload, error), col Collector) (step record.Step, err error) {
 	step = record.Step{Name: col.Name(), Start: time.Now().UTC()}
 	defer func() { step.End = time.Now().UTC() }()
-	if err := ctx.Err(); err != nil {
-		step.Error = "did not run: " + err.Error()
-		return step, nil
-	}
 	payload, err := open(col.Name())
 	if err != nil {
 		err = fmt.Errorf("opening payload %s: %w", col.Name(), err)
@@ -61,7 +57,12 @@ func runStep(ctx context.Context, c container.Container, open func(string) (Payl
 		return step, err
 	}
 	s := &counted{Payload: payload, step: &step, ctx: ctx}
-	failed := guarded(ctx, c, s, col)
+	failed := ctx.Err()
+	if failed != nil {
+		failed = fmt.Errorf("did not run: %w", failed)
+	} else {
+		failed = guarded(ctx, c, s, col)
+	}
 	if failed != nil {
 		step.Error = failed.Error()
 		if err := s.Miss(col.Name(), failed); err != nil && s.broken == nil {

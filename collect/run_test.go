@@ -148,7 +148,8 @@ func TestCancelledRunSaysWhatDidNotRun(t *testing.T) {
 		t.Errorf("the run answers %v", err)
 	}
 	recs["a"].WantMiss("a", "canceled")
-	if len(r.Steps) != 2 || !strings.Contains(r.Steps[1].Error, "did not run") || recs["b"] != nil {
+	if len(r.Steps) != 2 || !strings.Contains(r.Steps[1].Error, "did not run") || r.Steps[1].Misses != 1 {
 		t.Errorf("steps %+v", r.Steps)
 	}
+	recs["b"].WantMiss("b", "did not run")
 }

@@ -56,7 +56,9 @@ type Rootfs struct {
 // Container is one container of one runtime. List fills what is cheap to know
 // for all of them; Get fills everything.
 type Container struct {
-	Runtime   string            `json:"runtime"`             // adapter: "containerd", "docker", "kube"
+	Runtime   string            `json:"runtime"`             // adapter: "containerd", "docker", "cri", "kube", "offline"
+	Root      string            `json:"root,omitempty"`      // offline: where the root of its host is mounted here; its paths are that host's
+	Keeper    string            `json:"keeper,omitempty"`    // offline: whose records it is known by: "containerd", "docker", "cri-o", "podman"
 	Namespace string            `json:"namespace,omitempty"` // containerd's namespace
 	ID        string            `json:"id"`
 	Name      string            `json:"name,omitempty"`
@@ -64,7 +66,9 @@ type Container struct {
 	State     State             `json:"state"`
 	Created   time.Time         `json:"created"`
 	Started   time.Time         `json:"started,omitzero"`
-	PID       int               `json:"pid,omitempty"` // init process, in the host's pid namespace; 0 where none runs
+	Finished  time.Time         `json:"finished,omitzero"`   // when it ended, of one that has and where that is known
+	ExitCode  *int              `json:"exit_code,omitempty"` // of one that has ended, where that is known
+	PID       int               `json:"pid,omitempty"`       // init process, in the host's pid namespace; 0 where none runs
 	Pod       *Pod              `json:"pod,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Handler   string            `json:"handler,omitempty"` // io.containerd.runc.v2, runsc, kata, …
@@ -74,17 +78,22 @@ type Container struct {
 	Notes     []string          `json:"notes,omitempty"`   // what could not be found out, and why
 }
 
-// Ref is the canonical, unambiguous target of c: "containerd://NS/ID" or
-// "docker://ID", and of what is known from the API of a cluster alone (Runtime
+// Ref is the canonical, unambiguous target of c: "containerd://NS/ID",
+// "docker://ID" or "cri://ID", of one on a disk "offline://ROOT#ID" (containerd's
+// with "#NS/ID"), and of what is known from the API of a cluster alone (Runtime
 // "kube") "pod/NS/NAME/CONTAINER".
 func (c Container) Ref() string {
 	if c.Runtime == "kube" && c.Pod != nil {
 		return Target{Scheme: "pod", Namespace: c.Pod.Namespace, Pod: c.Pod.Name, Container: c.Pod.Container}.String()
 	}
+	id := c.ID
 	if c.Namespace != "" {
-		return c.Runtime + "://" + c.Namespace + "/" + c.ID
+		id = c.Namespace + "/" + id
 	}
-	return c.Runtime + "://" + c.ID
+	if c.Root != "" {
+		return Target{Scheme: c.Runtime, Root: c.Root, ID: id}.String()
+	}
+	return c.Runtime + "://" + id
 }
 
 // Runtime is one container runtime on this host. All its methods may be called

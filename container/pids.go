@@ -12,9 +12,10 @@ import (
 
 // How a process was found to belong to a container.
 const (
-	ByCGroup = "cgroup"        // it is in the cgroup of the init process or below
-	ByPIDNS  = "pid namespace" // it shares the init process's pid namespace
-	ByParent = "parent"        // it descends from one of the others
+	ByCGroup = "cgroup"          // it is in the cgroup of the init process or below
+	ByPIDNS  = "pid namespace"   // it shares the init process's pid namespace
+	ByParent = "parent"          // it descends from one of the others
+	ByMount  = "mount namespace" // it shares the init process's mount namespace, of a container in the host's pid namespace
 )
 
 // Process is a process of a container. How says by what it was found: one that
@@ -27,8 +28,8 @@ type Process struct {
 
 // PIDs lists the processes of a running or paused container, by pid: those in
 // the cgroup of its init process and below, in whichever hierarchies are
-// there, with those that share its pid namespace, unless that is the host's,
-// and those that descend from them. Containers of a pod that share one pid
+// there, with those that share its pid namespace (or, where that is the host's,
+// its mount namespace) and those that descend from them. Containers of a pod that share one pid
 // namespace hold each other's processes by that.
 func PIDs(c Container) ([]Process, error) {
 	if c.PID == 0 {
@@ -78,26 +79,44 @@ func inGroups(groups []CGroup) map[int]bool {
 	return pids
 }
 
-// byNamespace adds the processes that share the pid namespace of init, and
-// gives the parent of every process of the host.
+// byNamespace adds the processes that share the pid namespace of init, or its
+// mount namespace, and gives the parent of every process of the host.
 func byNamespace(init int, found map[int][]string) map[int]int {
 	namespace, err := procfs.Namespace(init, "pid")
 	own, _ := os.Readlink("/proc/self/ns/pid")
 	shared := err != nil || procfs.IsHostPID(namespace) || namespace == own
+	kind, how := "pid", ByPIDNS
+	if shared {
+		kind, how = "mnt", ByMount
+		namespace = ownMounts(init)
+	}
 	parents := map[int]int{}
 	pids, _ := procfs.Pids()
 	for _, pid := range pids {
 		if stat, err := procfs.ReadStat(pid); err == nil {
 			parents[pid] = stat.PPID
 		}
-		if shared {
+		if namespace == "" {
 			continue
 		}
-		if ns, err := procfs.Namespace(pid, "pid"); err == nil && ns == namespace {
-			found[pid] = append(found[pid], ByPIDNS)
+		if ns, err := procfs.Namespace(pid, kind); err == nil && ns == namespace {
+			found[pid] = append(found[pid], how)
 		}
 	}
 	return parents
+}
+
+// ownMounts is the mount namespace of a container's init process; "" where that
+// is the host's: of this process, or of one that it descends from.
+func ownMounts(init int) string {
+	namespace, _ := procfs.Namespace(init, "mnt") // "" where it cannot be had
+	self := procfs.Self()
+	for _, pid := range append(procfs.Ancestors(self), self) { // not everybody may ask for that of 1
+		if ns, err := procfs.Namespace(pid, "mnt"); err == nil && ns == namespace {
+			return ""
+		}
+	}
+	return namespace
 }
 
 // descendants are the processes whose line of parents leads to a found one.

@@ -81,13 +81,18 @@ func ask(runtimes []Runtime, question func(Runtime) ([]Container, error)) (found
 }
 
 // Unique drops what is seen twice: containerd's view of a container that
-// Docker runs is dropped for Docker's, and a cluster's view of one that runs on
+// Docker runs is dropped for Docker's, that of the CRI, which can do least, for
+// either, and a cluster's view of one that runs on
 // this host for that of its runtime, which knows its processes.
 func Unique(all []Container) []Container {
 	docker, here, seen := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	better := map[string]bool{} // than the CRI
 	for _, c := range all {
 		if c.Runtime == "docker" {
 			docker[c.ID] = true
+		}
+		if c.Runtime == "docker" || c.Runtime == "containerd" {
+			better[c.ID] = true
 		}
 		if c.Runtime != "kube" {
 			here[c.ID] = true
@@ -97,6 +102,9 @@ func Unique(all []Container) []Container {
 	var unique []Container
 	for _, c := range all {
 		if seen[c.Ref()] || c.Runtime == "containerd" && c.Namespace == "moby" && docker[c.ID] {
+			continue
+		}
+		if c.Runtime == "cri" && better[c.ID] {
 			continue
 		}
 		if c.Runtime == "kube" && (c.ID != "" && here[c.ID] || inPod(c) != "" && here[inPod(c)]) {

@@ -2,9 +2,10 @@ package container
 
 import (
 	"os"
-	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"amber/container/procfs"
 )
 
 var namespaceRisks = []struct {
@@ -48,9 +49,12 @@ func isHosts(c Container, kind specs.LinuxNamespaceType, file string) bool {
 		return false
 	case path == "/proc/1/ns/"+file:
 		return true
+	case c.Root != "":
+		return false // the path is another host's
 	}
 	if c.PID > 0 {
-		path = "/proc/" + strconv.Itoa(c.PID) + "/ns/" + file
+		its, err := procfs.Namespace(c.PID, file)
+		return err == nil && its == hostNamespace(file)
 	}
 	its, err := os.Readlink(path)
 	return err == nil && its == hostNamespace(file)

@@ -14,7 +14,7 @@ type Target struct {
 	ID        string // container id, unambiguous prefix of one (8 digits or more), or name
 	Pod       string // pod name
 	Container string // container name within the pod; empty means all
-	Root      string // offline: the mounted root
+	Root      string // offline: the mounted root; ID may then be containerd's NS/ID
 }
 
 // ParseTarget reads NAME|ID, containerd://NS/ID, docker://ID, cri://ID,
@@ -46,8 +46,8 @@ func ParseTarget(s string) (Target, error) {
 	switch scheme {
 	case "containerd":
 		ns, id, ok := strings.Cut(rest, "/")
-		if !ok || ns == "" || id == "" || strings.Contains(id, "/") {
-			return bad("containerd://NAMESPACE/ID")
+		if !ok || ns == "" || id == "" || strings.Contains(id, "/") || strings.ContainsFunc(rest, unheard) {
+			return bad("containerd://NAMESPACE/ID, of printable ASCII")
 		}
 		return Target{Scheme: scheme, Namespace: ns, ID: id}, nil
 	case "docker", "cri":
@@ -56,14 +56,18 @@ func ParseTarget(s string) (Target, error) {
 		}
 		return Target{Scheme: scheme, ID: rest}, nil
 	case "offline":
-		root, id, ok := strings.Cut(rest, "#")
-		if !ok || root == "" || id == "" {
+		at := strings.LastIndexByte(rest, '#') // a path may hold one, an id does not
+		if at < 1 || at == len(rest)-1 {
 			return bad("offline://ROOT#ID")
 		}
-		return Target{Scheme: scheme, Root: root, ID: id}, nil
+		return Target{Scheme: scheme, Root: rest[:at], ID: rest[at+1:]}, nil
 	}
 	return bad("one of containerd://, docker://, cri://, offline:// or pod/")
 }
+
+// unheard are characters that containerd has in no name, and that gRPC refuses
+// to send in a namespace.
+func unheard(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 func (t Target) String() string {
 	switch t.Scheme {
@@ -98,11 +102,19 @@ func (t Target) Matches(c Container) bool {
 			return false
 		}
 	case "cri":
-		if c.Namespace != "k8s.io" {
+		if c.Runtime != "cri" && c.Namespace != "k8s.io" {
 			return false
 		}
 	case "offline":
-		return false
+		if c.Runtime != "offline" || c.Root != t.Root {
+			return false
+		}
+		if ns, id, ok := strings.Cut(t.ID, "/"); ok {
+			if c.Namespace != ns {
+				return false
+			}
+			t.ID = id
+		}
 	}
 	return c.ID == t.ID || c.Name == t.ID || len(t.ID) >= 8 && strings.HasPrefix(c.ID, t.ID)
 }

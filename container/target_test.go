@@ -28,7 +28,7 @@ func TestParseTarget(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "a/b", "containerd://", "containerd://ns", "containerd:///id", "containerd://ns/", "containerd://a/b/c",
+		"", "a/b", "containerd://", "containerd://ns", "containerd:///id", "containerd://ns/", "containerd://a/b/c", "containerd://a\x1b[31m/b", "containerd://a/b\n", "containerd://a/\xff",
 		"docker://", "docker://a/b", "cri://", "pod/", "pod/a", "pod//b", "pod/a/", "pod/a/b/c/d", "pod/a/b/",
 		"offline://x", "offline://#x", "offline://x#", "ftp://x", "://x",
 	} {

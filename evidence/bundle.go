@@ -11,6 +11,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"amber/evidence/encrypt"
 	"amber/evidence/record"
 )
 
@@ -32,6 +33,11 @@ type Bundle struct {
 	walTail  string // what is wrong with the log of an incomplete bundle
 	untidy   bool   // it is whole, and what its writing left behind was not taken away
 
+	ring   *encrypt.Keyring
+	keys   []encrypt.Key // of its custodians; none where it is not encrypted
+	box    *encrypt.Box  // opens what is encrypted
+	locked error         // why it cannot
+
 	manifestName string
 }
 
@@ -47,13 +53,21 @@ const (
 var ErrNotFound = errors.New("not in the bundle")
 
 // Open opens the bundle in a directory. It reads the manifest and the digests
-// of the frames, not the payloads.
-func Open(dir string) (*Bundle, error) {
+// of the frames, not the payloads. What is encrypted the keyring opens; without
+// one, all that the digests cover can still be had, and Locked says why the rest
+// cannot.
+func Open(dir string, ring ...*encrypt.Keyring) (*Bundle, error) {
+	if err := noLink(dir); err != nil {
+		return nil, err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	b := &Bundle{root: root, payloads: map[string]*plain{}}
+	for _, r := range ring {
+		b.ring = r
+	}
 	if err := b.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening bundle %s: %w", dir, err), root.Close())
 	}
@@ -87,10 +101,10 @@ func (b *Bundle) Payloads() []string { return b.order }
 // Acquisition reads the acquisition record.
 func (b *Bundle) Acquisition() (*record.Acquisition, error) {
 	for _, d := range b.manifest.Layers {
-		if d.MediaType != TypeAcquisition {
+		if kind, _ := encryptedLayer(d); kind != TypeAcquisition {
 			continue
 		}
-		data, err := b.readBlob(d, maxManifest)
+		data, err := b.decrypted(d, maxManifest)
 		if err != nil {
 			return nil, err
 		}
@@ -121,6 +135,10 @@ func (b *Bundle) Members() iter.Seq2[*record.Member, error] {
 // during the call.
 func (b *Bundle) lines(from int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		if b.locked != nil {
+			yield(nil, b.locked)
+			return
+		}
 		size := b.members.size()
 		r := bufio.NewReaderSize(io.NewSectionReader(b.members, from, size-from), record.MaxLine+2)
 		for {

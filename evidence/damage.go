@@ -8,6 +8,9 @@ import (
 // damage names the members that lie in the frames of a blob that do not match
 // their digests: what a responder wants to know of a changed file.
 func (b *Bundle) damage(file string) string {
+	if b.locked != nil {
+		return ""
+	}
 	for _, name := range b.order {
 		p := b.payloads[name]
 		for _, s := range p.segs {

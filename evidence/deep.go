@@ -8,51 +8,19 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"amber/evidence/record"
 )
 
-// deep decodes every frame, walks every payload, and compares each member with
-// its line: header, content, and that nothing lies between them.
-func (v *verifier) deep(ctx context.Context) {
-	next := map[string]int64{} // payload → plain offset where the next member begins
-	for m, err := range v.b.Members() {
-		if err != nil {
-			v.r.problem("members", "%v", err)
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if m.Payload == "" {
-			continue
-		}
-		if m.Offset != next[m.Payload] {
-			v.r.problem(m.Path, "its tar entry begins at %d, the one before ends at %d", m.Offset, next[m.Payload])
-			return
-		}
-		end, err := v.member(m)
-		if err != nil {
-			v.r.problem(m.Path, "%v", err)
-			return
-		}
-		next[m.Payload] = end
-	}
-	for _, name := range v.b.order {
-		if err := v.trailer(v.b.payloads[name], next[name]); err != nil {
-			v.r.problem(name, "%v", err)
-		}
-	}
-}
-
 // member checks one tar entry and gives the plain offset after it.
 func (v *verifier) member(m *record.Member) (int64, error) {
-	p := v.b.payloads[m.Payload]
+	p := v.payloads()[m.Payload]
 	if p == nil {
 		return 0, fmt.Errorf("its payload %q is absent", m.Payload)
 	}
-	if err := checkHeader(p, m); err != nil {
+	if err := v.checkHeader(p, m); err != nil {
 		return 0, err
 	}
 	if m.Type != record.File {
@@ -66,7 +34,7 @@ func (v *verifier) member(m *record.Member) (int64, error) {
 		return 0, fmt.Errorf("its content was changed: SHA-256 is %x", sum)
 	}
 	end := m.Data + m.Stored()
-	pad := make([]byte, padding(m.Stored()))
+	pad := v.header(padding(m.Stored()))
 	if _, err := p.ReadAt(pad, end); err != nil {
 		return 0, err
 	}
@@ -76,13 +44,21 @@ func (v *verifier) member(m *record.Member) (int64, error) {
 	return end + int64(len(pad)), nil
 }
 
+// header gives size bytes to read a header into, the same for every member.
+func (v *verifier) header(size int64) []byte {
+	if int64(cap(v.got)) < size {
+		v.got = make([]byte, size)
+	}
+	return v.got[:size]
+}
+
 // checkHeader rebuilds the header from the index line, and where the line does
 // not hold all of it (long attributes), compares what a stock reader makes of it.
-func checkHeader(p *plain, m *record.Member) error {
+func (v *verifier) checkHeader(p *plain, m *record.Member) error {
 	end := m.Data
 	if m.Type != record.File {
 		var err error
-		if end, err = headerEnd(p, m.Offset); err != nil {
+		if end, err = v.headerEnd(p, m.Offset); err != nil {
 			return err
 		}
 		m.Data = end
@@ -91,7 +67,7 @@ func checkHeader(p *plain, m *record.Member) error {
 	if size < block || size > 4<<20 || size%block != 0 {
 		return fmt.Errorf("its tar header takes %d bytes", size)
 	}
-	got := make([]byte, size)
+	got := v.header(size)
 	if _, err := p.ReadAt(got, m.Offset); err != nil {
 		return err
 	}
@@ -101,7 +77,7 @@ func checkHeader(p *plain, m *record.Member) error {
 			sparse = sparseMap(m)
 		}
 		e, _ := tarEntry(m, int64(len(sparse)))
-		if !bytes.Equal(append(appendHeader(nil, e), sparse...), got) {
+		if v.want = append(appendHeader(v.want[:0], e), sparse...); !bytes.Equal(v.want, got) {
 			return errors.New("its tar header and its index line disagree")
 		}
 		return nil
@@ -118,47 +94,60 @@ func checkHeader(p *plain, m *record.Member) error {
 
 // headerEnd finds where the header blocks at off end: an extended header has a
 // size of its own.
-func headerEnd(p *plain, off int64) (int64, error) {
-	var h [block]byte
-	if _, err := p.ReadAt(h[:], off); err != nil {
+func (v *verifier) headerEnd(p *plain, off int64) (int64, error) {
+	h := v.header(block)
+	if _, err := p.ReadAt(h, off); err != nil {
 		return 0, err
 	}
 	if h[156] != 'x' {
 		return off + block, nil
 	}
-	var size int64
-	if _, err := fmt.Sscanf(string(h[124:135]), "%o", &size); err != nil || size < 0 || size > 4<<20 {
+	size, err := strconv.ParseUint(string(h[124:135]), 8, 32)
+	if err != nil || size > 4<<20 {
 		return 0, errors.New("its extended tar header has no size")
 	}
-	return off + 2*block + size + padding(size), nil
+	return off + 2*block + int64(size) + padding(int64(size)), nil
 }
 
 func (v *verifier) hashContent(p *plain, m *record.Member) (sum [32]byte, err error) {
-	s := newSum(m)
+	if v.sum == nil {
+		v.sum = newSum(m)
+	}
+	s := v.sum
+	s.reset(m)
+	if m.Extents == nil {
+		err = v.hashRun(p, m.Data, m.Size)
+	}
 	at := m.Data
-	extents := m.Extents
-	if extents == nil {
-		extents = []record.Extent{{Length: m.Size}}
-	}
-	if v.buf == nil {
-		v.buf = make([]byte, 256<<10)
-	}
-	for _, e := range extents {
+	for _, e := range m.Extents {
 		s.seek(e.Offset)
-		for n := e.Length; n > 0; {
-			got, err := p.ReadAt(v.buf[:min(n, int64(len(v.buf)))], at)
-			if err != nil {
-				return sum, err
-			}
-			s.write(v.buf[:got])
-			n, at = n-int64(got), at+int64(got)
-			v.r.Plain += int64(got)
+		if err = v.hashRun(p, at, e.Length); err != nil {
+			break
 		}
+		at += e.Length
 	}
-	if s.extentsOnly != m.HashExtents {
-		return sum, errors.New("its line says otherwise what its digest covers")
+	if err == nil && s.extentsOnly != m.HashExtents {
+		err = errors.New("its line says otherwise what its digest covers")
+	}
+	if err != nil {
+		return sum, err
 	}
 	return s.finish(m.Size), nil
+}
+
+// hashRun hashes n plain bytes from at on, where they lie in their frames.
+func (v *verifier) hashRun(p *plain, at, n int64) error {
+	for n > 0 {
+		some, err := p.view(at)
+		if err != nil {
+			return err
+		}
+		some = some[:min(n, int64(len(some)))]
+		v.sum.write(some)
+		n, at = n-int64(len(some)), at+int64(len(some))
+		v.r.Plain += int64(len(some))
+	}
+	return nil
 }
 
 // trailer checks that a payload ends in two blocks of zeros and nothing else.
@@ -208,7 +197,9 @@ func (v *verifier) incomplete(ctx context.Context) {
 			}
 		}
 	}
-	v.wholeMembers(ctx)
+	if v.b.locked == nil {
+		v.wholeMembers(ctx)
+	}
 }
 
 func (v *verifier) wholeMembers(ctx context.Context) {
@@ -246,4 +237,9 @@ func (b *Bundle) streams() []*plain {
 		all = append(all, b.payloads[name])
 	}
 	return append(all, b.members)
+}
+
+// apart says that two tar entries do not lie one behind the other.
+func apart(begins, ends int64) string {
+	return fmt.Sprintf("its tar entry begins at %d, the one before ends at %d", begins, ends)
 }

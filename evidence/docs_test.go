@@ -5,22 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"amber/evidence"
 	"amber/evidence/keys"
 	"amber/evidence/record"
+	"amber/evidence/stocktest"
 )
 
 // TestDocumentedCommands runs the commands of docs/bundle-format.md, word for
@@ -33,11 +30,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if !ok || len(blocks) < 8 {
 		t.Fatalf("docs/bundle-format.md has %d blocks, and the functions among them: %v", len(blocks), ok)
 	}
-	for _, tool := range documentedTools {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("the documented commands need %s, which is not installed", tool)
-		}
-	}
+	stocktest.Need(t, documentedTools)
 	bundle, signers := sealedBundle(t)
 	stock := stockRoot(t)
 	for title, block := range blocks {
@@ -54,7 +47,7 @@ func TestDocumentedCommands(t *testing.T) {
 				root = plainRoot(t)
 			}
 			w := documented{root: root, signers: signers, script: functions + block}
-			w.run(t, bundle, func(string) {}, true)
+			w.run(t, bundle, func(*testing.T, string) {}, true)
 			for _, tamper := range tamperings {
 				w.run(t, bundle, tamper, false)
 			}
@@ -66,8 +59,11 @@ var documentedTools = []string{
 	"sh", "cat", "cut", "find", "head", "jq", "openssl", "sha256sum", "sort", "ssh-keygen", "tail", "tar", "zstd",
 }
 
+// tampering changes a copy of the bundle.
+type tampering func(t *testing.T, dir string)
+
 // tampered lists for each block what it must notice.
-var tampered = map[string][]func(dir string){
+var tampered = map[string][]tampering{
 	"# Nothing that was sealed has changed,": {
 		flip("oci-layout"), flip("index.json"), flip("README.txt"), flip("blobs/sha256/*"), flip("SHA256SUMS"),
 		add("blobs/sha256/" + strings.Repeat("0", 64)), add("more"), remove("README.txt"),
@@ -88,14 +84,14 @@ var tampered = map[string][]func(dir string){
 }
 
 // flipPayload changes what the envelope holds, and leaves it an envelope.
-func flipPayload(dir string) {
+func flipPayload(t *testing.T, dir string) {
 	name := filepath.Join(dir, "seal/002-dsse.json")
 	data, err := os.ReadFile(name)
 	if err == nil {
 		err = os.WriteFile(name, bytes.Replace(data, []byte(`"payload":"ey`), []byte(`"payload":"eyAg`), 1), 0o600)
 	}
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 }
 
@@ -107,7 +103,7 @@ type documented struct {
 }
 
 // run runs the block on a copy of the bundle that tamper has changed.
-func (d documented) run(t *testing.T, bundle string, tamper func(dir string), want bool) {
+func (d documented) run(t *testing.T, bundle string, tamper tampering, want bool) {
 	t.Helper()
 	work, err := os.MkdirTemp(filepath.Join(d.root, "tmp"), "amber-docs-")
 	if err != nil {
@@ -120,33 +116,23 @@ func (d documented) run(t *testing.T, bundle string, tamper func(dir string), wa
 	if err != nil {
 		t.Fatal(err)
 	}
-	tamper(dir)
-	inside := "/" + strings.TrimPrefix(work, strings.TrimSuffix(d.root, "/")+"/")
-	cmd := exec.Command("/bin/sh", "-euc", "cd "+inside+"/bundle\n"+d.script)
-	cmd.Env = []string{"PATH=/usr/bin:/bin:" + os.Getenv("PATH"), "SIGNERS=" + inside + "/signers", "WHO=ana@laptop", "OUT=" + inside + "/out"}
-	if d.root != "/" {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: d.root}
-		cmd.Dir = "/"
-	}
+	tamper(t, dir)
+	in := stocktest.Inside(d.root, work)
+	cmd := stocktest.Shell(d.root, dir, d.script,
+		"PATH=/usr/bin:/bin:"+os.Getenv("PATH"), "SIGNERS="+in+"/signers", "WHO=ana@laptop", "OUT="+in+"/out")
 	out, err := cmd.CombinedOutput()
 	if (err == nil) != want {
 		t.Errorf("success is %v, want %v: %v\n%.2000q", err == nil, want, err, out)
 	}
 }
 
-var fence = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
-
 // shellBlocks gives the shell blocks of a document by their first lines.
 func shellBlocks(t *testing.T, file string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	blocks := map[string]string{}
-	for _, m := range fence.FindAllSubmatch(text, -1) {
-		title, _, _ := strings.Cut(string(m[1]), "\n")
-		blocks[title] = string(m[1])
+	for _, block := range stocktest.Blocks(t, file) {
+		title, _, _ := strings.Cut(block, "\n")
+		blocks[title] = block
 	}
 	return blocks
 }
@@ -224,40 +210,14 @@ func newSigner(t *testing.T) (evidence.Signer, string) {
 	return evidence.SignWith(s), strings.Join(lines, "\n") + "\n"
 }
 
-// stockRoot is a root that holds the documented programs and what they need.
+// stockRoot is what is / to the documented programs.
 func stockRoot(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Log("a chroot needs root: the commands run where amber may be found")
 		return "/"
 	}
-	root := t.TempDir()
-	for _, dir := range []string{"bin", "usr/bin", "tmp", "dev", "etc"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, tool := range documentedTools {
-		path, err := exec.LookPath(tool)
-		if err != nil {
-			t.Fatal(err)
-		}
-		install(t, root, path, filepath.Join("bin", tool))
-	}
-	// ssh-keygen wants to know who it is, and /dev/null.
-	if err := os.WriteFile(filepath.Join(root, "etc/passwd"), []byte("root:x:0:0::/:/bin/sh\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mknod(filepath.Join(root, "dev/null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
-		t.Fatal(err)
-	}
-	_ = filepath.WalkDir(root, func(path string, _ fs.DirEntry, _ error) error {
-		if strings.Contains(filepath.Base(path), "amber") {
-			t.Errorf("the chroot holds %s", path)
-		}
-		return nil
-	})
-	return root
+	return stocktest.Root(t, documentedTools)
 }
 
 func plainRoot(t *testing.T) string {
@@ -268,98 +228,47 @@ func plainRoot(t *testing.T) string {
 	return "/"
 }
 
-var library = regexp.MustCompile(`(/\S+) \(0x`)
-
-// install copies a program and the libraries that ldd names.
-func install(t *testing.T, root, from, to string) {
-	t.Helper()
-	copyFile(t, from, filepath.Join(root, to))
-	out, err := exec.Command("ldd", from).CombinedOutput()
-	if err != nil && !bytes.Contains(out, []byte("not a dynamic executable")) {
-		t.Fatalf("ldd %s: %v\n%s", from, err, out)
-	}
-	for _, m := range library.FindAllSubmatch(out, -1) {
-		copyFile(t, string(m[1]), filepath.Join(root, string(m[1])))
-	}
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	data, err := os.ReadFile(from)
-	if err == nil {
-		err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, 0o755))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // flip flips a bit in the middle of each file that matches.
-func flip(pattern string) func(string) {
-	return func(dir string) {
+func flip(pattern string) tampering {
+	return func(t *testing.T, dir string) {
 		names, _ := filepath.Glob(filepath.Join(dir, pattern))
 		for _, name := range names {
-			flipBit(name)
+			stocktest.Flip(t, name)
 		}
-	}
-}
-
-func flipBit(name string) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		panic(err)
-	}
-	data[len(data)/2] ^= 1
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		panic(err)
 	}
 }
 
 // flipHolding flips a bit of the JSON blob that holds a text.
-func flipHolding(text string) func(string) {
-	return func(dir string) {
+func flipHolding(text string) tampering {
+	return func(t *testing.T, dir string) {
 		names, _ := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
 		for _, name := range names {
 			if data, _ := os.ReadFile(name); bytes.HasPrefix(data, []byte("{")) && bytes.Contains(data, []byte(text)) {
-				flipBit(name)
+				stocktest.Flip(t, name)
 				return
 			}
 		}
-		panic("no blob holds " + text)
+		t.Fatalf("no blob holds %s", text)
 	}
 }
-
-var layer = regexp.MustCompile(`\{("annotations":\{[^}]*\},)?"digest":"sha256:([0-9a-f]{64})","mediaType":"application/vnd\.amber\.evidence\.([a-z]+)\.`)
 
 // flipLayer flips a bit of the last blob of a payload, or of another kind.
-func flipLayer(name string) func(string) {
-	return func(dir string) {
-		names, _ := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
-		blob := ""
-		for _, n := range names {
-			data, _ := os.ReadFile(n)
-			for _, m := range layer.FindAllSubmatch(data, -1) {
-				if string(m[3]) == name || bytes.Contains(m[1], []byte(`"vnd.amber.payload":"`+name+`"`)) {
-					blob = string(m[2])
-				}
-			}
-		}
-		flipBit(filepath.Join(dir, "blobs/sha256", blob))
-	}
+func flipLayer(kind string) tampering {
+	return func(t *testing.T, dir string) { stocktest.Flip(t, stocktest.Layer(t, dir, kind)) }
 }
 
-func add(name string) func(string) {
-	return func(dir string) {
+func add(name string) tampering {
+	return func(t *testing.T, dir string) {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
 	}
 }
 
-func remove(name string) func(string) {
-	return func(dir string) {
+func remove(name string) tampering {
+	return func(t *testing.T, dir string) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
 	}
 }

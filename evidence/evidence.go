@@ -15,6 +15,11 @@ const (
 	TypePaths       = "application/vnd.amber.evidence.paths.v1"
 	TypeFrames      = "application/vnd.amber.evidence.frames.v1"
 	TypeAcquisition = "application/vnd.amber.evidence.acquisition.v1+json"
+	TypeKey         = "application/vnd.amber.evidence.key.v1+age"
+
+	// Encrypted ends the media type of a blob that is an age file of what the
+	// type says.
+	Encrypted = "+age"
 
 	AnnotationFormat  = "vnd.amber.format"
 	AnnotationID      = "vnd.amber.evidence.id"
@@ -26,6 +31,11 @@ const (
 	AnnotationSize    = "vnd.amber.plain.size"
 	AnnotationFrames  = "vnd.amber.frames" // index of the blob's first digest in the frames blob, and how many
 	AnnotationEntries = "vnd.amber.entries"
+
+	AnnotationEncryption  = "vnd.amber.encryption"             // encrypt.Scheme, in the manifest
+	AnnotationRecipient   = "vnd.amber.encryption.recipient"   // the bundle's public key, in the manifest; the custodian, of a key
+	AnnotationPostQuantum = "vnd.amber.encryption.postquantum" // whether it keeps the secret from a quantum computer, in words
+	AnnotationKey         = "vnd.amber.encryption.key"         // of a key: its other name, "key-1.age"
 )
 
 // Namespace is the SSHSIG namespace of a seal.

@@ -35,18 +35,12 @@ func FuzzScanFrames(f *testing.F) {
 	f.Add(append(bytes.Clone(j.stored), j.stored...))
 	c.close()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		name := filepath.Join(t.TempDir(), "part")
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Skip(err)
+		frames, end := scanFrames(bytes.NewReader(data), int64(len(data)), payloadFrame), int64(0)
+		for _, fr := range frames {
+			end += int64(fr.stored)
 		}
-		file, err := os.Open(name)
-		if err != nil {
-			t.Skip(err)
-		}
-		defer file.Close()
-		frames, end, err := scanFrames(file, payloadFrame)
-		if err != nil || end > int64(len(data)) || len(frames) > segmentFrames {
-			t.Fatal(frames, end, err)
+		if end > int64(len(data)) || len(frames) > segmentFrames {
+			t.Fatal(frames, end)
 		}
 	})
 }

@@ -96,8 +96,11 @@ func (i *importer) run() error {
 
 func (i *importer) entry(h *tar.Header) error {
 	known := h.Name == sumsFile || sealedName().MatchString(h.Name) || sealName().MatchString(h.Name)
-	if h.Typeflag != tar.TypeReg || !known {
+	switch {
+	case !known:
 		return fmt.Errorf("the stream holds %q, which no bundle has", h.Name)
+	case h.Typeflag != tar.TypeReg:
+		return fmt.Errorf("%s comes as something else than a file (tar's type %q): a bundle holds files alone", h.Name, h.Typeflag)
 	}
 	if h.Size > maxBlob {
 		return fmt.Errorf("%s has %d bytes, more than a streamed bundle's files have", h.Name, h.Size)

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"amber/evidence/encrypt"
 )
 
 // openIncomplete puts together what a bundle held when its writing was cut
@@ -20,6 +21,9 @@ import (
 // that were still being written.
 func (b *Bundle) openIncomplete() error {
 	b.membersPlain()
+	if err := b.findKeys(); err != nil {
+		return err
+	}
 	if err := b.readWAL(); err != nil {
 		return err
 	}
@@ -74,7 +78,9 @@ func (b *Bundle) addLogged(line []byte) error {
 		return fmt.Errorf("%s: %w", walFile, err)
 	}
 	s := &storedSegment{path: blobDir + "/" + digest, digest: digest, size: g.Size, offset: g.Offset, plain: g.Plain}
-	switch g.Kind {
+	kind, encrypted := strings.CutSuffix(g.Kind, Encrypted)
+	s.locked = encrypted
+	switch kind {
 	case TypeMembers:
 		return b.members.add(g.Ordinal, s)
 	case TypePayload:
@@ -96,15 +102,21 @@ func (b *Bundle) addTail(name string) error {
 	if fmt.Sprintf("%05d", len(p.segs)) != ordinal {
 		return nil // closed already, or its log line was lost: the blob has it
 	}
-	f, err := b.openFile(partialDir + "/" + name)
+	s := &storedSegment{path: partialDir + "/" + name, offset: p.size(), tail: true}
+	info, err := b.root.Lstat(s.path)
+	if err != nil {
+		return err
+	}
+	s.size = info.Size()
+	f, err := b.openTail(s.path, s.size)
+	if b.locked != nil || errors.Is(err, encrypt.ErrDamaged) {
+		return nil // nothing of it can be read; of a header that is cut, nothing was written
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	s := &storedSegment{path: partialDir + "/" + name, offset: p.size(), tail: true}
-	if s.frames, s.size, err = scanFrames(f, p.maxFrame); err != nil {
-		return err
-	}
+	s.frames = scanFrames(f, f.size, p.maxFrame)
 	for _, fr := range s.frames {
 		s.plain += int64(fr.plain)
 	}
@@ -115,21 +127,17 @@ func (b *Bundle) addTail(name string) error {
 }
 
 // scanFrames finds the zstd frames that are whole at the beginning of f, by
-// their block headers (RFC 8878), and how many bytes they take.
-func scanFrames(f *os.File, maxPlain uint32) (frames []frameSize, end int64, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	for len(frames) < segmentFrames {
-		stored, plain := frameAt(f, end, info.Size())
+// their block headers (RFC 8878).
+func scanFrames(r io.ReaderAt, size int64, maxPlain uint32) (frames []frameSize) {
+	for end := int64(0); len(frames) < segmentFrames; {
+		stored, plain := frameAt(r, end, size)
 		if stored == 0 || plain == 0 || plain > int64(maxPlain) {
-			return frames, end, nil
+			break
 		}
 		frames = append(frames, frameSize{uint32(stored), uint32(plain)})
 		end += stored
 	}
-	return frames, end, nil
+	return frames
 }
 
 // frameAt measures the frame at off; 0 where there is no whole one.

@@ -18,7 +18,15 @@ type logicalSum struct {
 }
 
 func newSum(m *record.Member) *logicalSum {
-	return &logicalSum{h: sha256.New(), extentsOnly: m.Size-m.Stored() > hashHoles}
+	s := &logicalSum{h: sha256.New()}
+	s.reset(m)
+	return s
+}
+
+// reset begins the sum of another file.
+func (s *logicalSum) reset(m *record.Member) {
+	s.h.Reset()
+	s.at, s.extentsOnly = 0, m.Size-m.Stored() > hashHoles
 }
 
 var zeros [64 << 10]byte

@@ -61,16 +61,19 @@ func (b *Bundle) scan(path string) (*record.Member, error) {
 
 // lookupPath searches the paths blob for the offsets of lines that may be it.
 func (b *Bundle) lookupPath(path string) ([]int64, error) {
+	if _, encrypted := encryptedLayer(*b.paths); encrypted && b.locked != nil {
+		return nil, b.locked
+	}
 	hashes, err := frameRange(b.paths.Annotations[AnnotationFrames], b.frames)
 	if err != nil {
 		return nil, err
 	}
-	f, err := b.openFile(blobDir + "/" + b.paths.Digest.Encoded())
+	f, err := b.openPaths()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	t := pathTable{f: f, size: b.paths.Size, hashes: hashes}
+	t := pathTable{f: f, size: f.size, hashes: hashes}
 	want := hashPath(path)
 	n := int(t.size / int64(len(pathEntry{})))
 	i := sort.Search(n, func(i int) bool {
@@ -86,6 +89,11 @@ func (b *Bundle) lookupPath(path string) ([]int64, error) {
 		offsets = append(offsets, e.offset())
 	}
 	return offsets, t.err
+}
+
+func (b *Bundle) openPaths() (*blob, error) {
+	_, encrypted := encryptedLayer(*b.paths)
+	return b.openBlob(blobDir+"/"+b.paths.Digest.Encoded(), b.paths.Size, encrypted)
 }
 
 // pathTable is the paths blob, read by chunks that are checked.

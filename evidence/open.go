@@ -21,6 +21,9 @@ import (
 
 // openFiles opens a bundle whose manifest cannot be read, to hash its files.
 func openFiles(dir string) (*Bundle, error) {
+	if err := noLink(dir); err != nil {
+		return nil, err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -33,8 +36,16 @@ func openFiles(dir string) (*Bundle, error) {
 }
 
 func isDir(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
+	info, err := os.Lstat(name)
+	return err == nil && (info.IsDir() || info.Mode()&fs.ModeSymlink != 0)
+}
+
+// noLink refuses a bundle that is somewhere else than where it stands.
+func noLink(dir string) error {
+	if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("%s is a symbolic link: it is not followed", dir)
+	}
+	return nil
 }
 
 func (b *Bundle) open() error {
@@ -102,13 +113,26 @@ func (b *Bundle) openFile(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return nil, fmt.Errorf("%s is a symbolic link: it is not followed", name)
+	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	return b.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := b.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) { // it was swapped in between
+		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened", name), err, f.Close())
+	}
+	return f, nil
 }
 
 func (b *Bundle) sealFiles() ([]string, error) {
+	if info, err := b.root.Lstat(sealDir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, fmt.Errorf("%s is a symbolic link: it is not followed", sealDir)
+	}
 	entries, err := fs.ReadDir(b.root.FS(), sealDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -125,7 +149,11 @@ func (b *Bundle) sealFiles() ([]string, error) {
 
 // readBlob reads a small blob whole and checks it.
 func (b *Bundle) readBlob(d ocispec.Descriptor, limit int64) ([]byte, error) {
-	data, err := b.readFile(blobDir+"/"+d.Digest.Encoded(), limit)
+	name := blobDir + "/" + d.Digest.Encoded()
+	data, err := b.readFile(name, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is named by the manifest and absent", name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,14 +218,20 @@ func checkDigest(d ocispec.Descriptor) error {
 }
 
 func (b *Bundle) openLayers() error {
+	if err := b.openKeys(); err != nil {
+		return err
+	}
 	for i := range b.manifest.Layers {
 		d := &b.manifest.Layers[i]
 		if err := checkDigest(*d); err != nil {
 			return err
 		}
-		switch d.MediaType {
+		switch kind, encrypted := encryptedLayer(*d); kind {
 		case TypeFrames:
-			data, err := b.readBlob(*d, maxFrames)
+			if encrypted && b.locked != nil {
+				continue
+			}
+			data, err := b.decrypted(*d, maxFrames)
 			if err != nil {
 				return fmt.Errorf("frames: %w", err)
 			}
@@ -210,7 +244,7 @@ func (b *Bundle) openLayers() error {
 	}
 	for _, d := range b.manifest.Layers {
 		var p *plain
-		switch d.MediaType {
+		switch kind, _ := encryptedLayer(d); kind {
 		case TypePayload:
 			p = b.payload(d.Annotations[AnnotationPayload])
 		case TypeMembers:

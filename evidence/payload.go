@@ -31,6 +31,9 @@ func (p *Payload) Add(m *record.Member, r io.Reader) error {
 	if p.s.full.Load() {
 		return ErrFull
 	}
+	if err := p.w.claim(m); err != nil {
+		return err
+	}
 	if m.ReadAt.IsZero() {
 		m.ReadAt = time.Now().UTC()
 	}
@@ -198,10 +201,10 @@ func (p *Payload) Close() error {
 	err := p.s.close()
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	if p.w.st.spools() {
+	if p.w.st.spools() && p.w.lock == nil {
 		p.w.members.flush()
 	} else {
-		p.w.members.cut() // a stream that is torn later has the index of what came before
+		p.w.members.cut() // what is torn later has the index of what came before: encryption keeps a chunk back, a stream all
 	}
 	return err
 }

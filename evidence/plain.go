@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sort"
 	"strconv"
 
@@ -22,7 +21,7 @@ type plain struct {
 	segs     []*storedSegment
 	dec      *zstd.Decoder
 	open     *storedSegment
-	file     *os.File
+	file     *blob
 	frame    []byte // the plain bytes of frame cached
 	frameSeg *storedSegment
 	frameNo  int
@@ -40,6 +39,7 @@ type storedSegment struct {
 	frames []frameSize // once the table was read
 	starts []frameStart
 	tail   bool // not closed: has no table
+	locked bool // encrypted
 }
 
 // frameStart is where a frame begins in the segment: stored and plain bytes.
@@ -52,13 +52,15 @@ func (p *plain) addLayer(d ocispec.Descriptor, frames [][32]byte) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return fmt.Errorf("segment %s: %w", d.Digest, err)
 	}
-	hashes, err := frameRange(d.Annotations[AnnotationFrames], frames)
-	if err != nil {
+	s := &storedSegment{path: blobDir + "/" + d.Digest.Encoded(), digest: d.Digest.Encoded(), size: d.Size, offset: off, plain: size}
+	if _, s.locked = encryptedLayer(d); s.locked && p.b.locked != nil {
+		return p.add(ordinal, s) // its frames' digests are encrypted too
+	}
+	var err error
+	if s.hashes, err = frameRange(d.Annotations[AnnotationFrames], frames); err != nil {
 		return fmt.Errorf("segment %s: %w", d.Digest, err)
 	}
-	return p.add(ordinal, &storedSegment{
-		path: blobDir + "/" + d.Digest.Encoded(), digest: d.Digest.Encoded(), size: d.Size, offset: off, plain: size, hashes: hashes,
-	})
+	return p.add(ordinal, s)
 }
 
 func (p *plain) add(ordinal int, s *storedSegment) error {
@@ -92,20 +94,33 @@ func (p *plain) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (p *plain) readSome(b []byte, off int64) (int, error) {
+	some, err := p.view(off)
+	return copy(b, some), err
+}
+
+// view gives the bytes from off to the end of their frame. They are valid until
+// another frame is read.
+func (p *plain) view(off int64) ([]byte, error) {
+	if s := p.frameSeg; s != nil {
+		at := off - s.offset - s.starts[p.frameNo].plain
+		if at >= 0 && at < int64(len(p.frame)) {
+			return p.frame[at:], nil
+		}
+	}
 	if off < 0 || off >= p.size() {
-		return 0, io.EOF
+		return nil, io.EOF
 	}
 	i := sort.Search(len(p.segs), func(i int) bool { return p.segs[i].offset+p.segs[i].plain > off })
 	s := p.segs[i]
 	if err := p.openSegment(s); err != nil {
-		return 0, err
+		return nil, err
 	}
 	rel := off - s.offset
 	k := sort.Search(len(s.starts), func(k int) bool { return s.starts[k].plain > rel }) - 1
 	if err := p.load(s, k); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return copy(b, p.frame[rel-s.starts[k].plain:]), nil
+	return p.frame[rel-s.starts[k].plain:], nil
 }
 
 // openSegment opens a segment's file and reads its table.
@@ -114,7 +129,11 @@ func (p *plain) openSegment(s *storedSegment) error {
 		return nil
 	}
 	p.closeFile()
-	f, err := p.b.openFile(s.path)
+	open := func() (*blob, error) { return p.b.openBlob(s.path, s.size, s.locked) }
+	if s.tail {
+		open = func() (*blob, error) { return p.b.openTail(s.path, s.size) }
+	}
+	f, err := open()
 	if err != nil {
 		return err
 	}
@@ -157,22 +176,22 @@ func (p *plain) table(s *storedSegment) ([]frameSize, error) {
 		n = len(s.hashes) - 1
 	} else {
 		var err error
-		if n, err = countFrames(p.file, s.size); err != nil {
+		if n, err = countFrames(p.file, p.file.size); err != nil {
 			return nil, err
 		}
 	}
 	size := tableSize(n)
-	if n < 1 || n > segmentFrames || size > s.size {
+	if n < 1 || n > segmentFrames || size > p.file.size {
 		return nil, errTable
 	}
 	b := make([]byte, size)
-	if _, err := p.file.ReadAt(b, s.size-size); err != nil {
+	if _, err := p.file.ReadAt(b, p.file.size-size); err != nil {
 		return nil, err
 	}
 	if s.hashes != nil && sha256.Sum256(b) != s.hashes[n] {
 		return nil, fmt.Errorf("seek table: %w", errChanged)
 	}
-	return parseTable(b, s.size-size, p.maxFrame)
+	return parseTable(b, p.file.size-size, p.maxFrame)
 }
 
 // load decodes frame k of s into p.frame.

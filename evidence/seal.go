@@ -19,6 +19,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"amber/evidence/canon"
+	"amber/evidence/encrypt"
 	"amber/evidence/record"
 )
 
@@ -55,6 +56,7 @@ func (w *Writer) Seal(acq *record.Acquisition, sign Signer) (Summary, error) {
 		return Summary{}, err
 	}
 	m := manifestBuilder{w: w, root: root}
+	m.keys()
 	m.segments()
 	if err := m.pathsBlob(); err != nil {
 		return Summary{}, err
@@ -139,6 +141,33 @@ func (m *manifestBuilder) covered(hashes []byte) string {
 	return fmt.Sprintf("%d+%d", first, len(hashes)/sha256.Size)
 }
 
+// keys enters the custodians' keys, which are files of their own too.
+func (m *manifestBuilder) keys() {
+	if m.w.lock == nil {
+		return
+	}
+	for _, k := range m.w.lock.Keys {
+		_, words := encrypt.PostQuantum([]encrypt.Key{k})
+		m.layer(TypeKey, hexSum(k.Data), int64(len(k.Data)), map[string]string{
+			AnnotationKey: k.Name, AnnotationRecipient: k.Recipient, AnnotationPostQuantum: words,
+		})
+		m.sum(k.Name, hexSum(k.Data))
+	}
+}
+
+// annotations are the manifest's.
+func (m *manifestBuilder) annotations() map[string]string {
+	a := map[string]string{
+		AnnotationFormat: FormatVersion, AnnotationID: m.w.id, AnnotationRoot: m.root,
+		AnnotationCount: m.count(),
+	}
+	if l := m.w.lock; l != nil {
+		a[AnnotationEncryption], a[AnnotationRecipient] = encrypt.Scheme, l.Recipient()
+		_, a[AnnotationPostQuantum] = encrypt.PostQuantum(l.Keys)
+	}
+	return a
+}
+
 func (m *manifestBuilder) segments() {
 	for _, s := range append(slices.Clip(m.w.order), m.w.members) {
 		for _, g := range s.closed {
@@ -162,13 +191,16 @@ func (m *manifestBuilder) pathsBlob() error {
 	if err != nil {
 		return err
 	}
-	g := openSegment{part: p, sum: sha256.New()}
+	g, err := newOpenSegment(m.w.st, p, m.w.lock)
+	if err != nil {
+		return fmt.Errorf("storing the paths: %w", err)
+	}
 	chunk := make([]byte, 0, pathsChunk)
 	flush := func() error {
 		if len(chunk) == 0 {
 			return nil
 		}
-		_, err := g.append(m.w.st, chunk)
+		err := g.append(chunk)
 		chunk = chunk[:0]
 		return err
 	}
@@ -182,7 +214,7 @@ func (m *manifestBuilder) pathsBlob() error {
 	if err := errors.Join(err, flush()); err != nil {
 		return fmt.Errorf("storing the paths: %w", err)
 	}
-	return m.raw(TypePaths, &g, map[string]string{
+	return m.raw(TypePaths, g, map[string]string{
 		AnnotationFrames:  m.covered(g.hashes),
 		AnnotationEntries: strconv.FormatInt(g.size/int64(len(pathEntry{})), 10),
 	})
@@ -193,22 +225,28 @@ func (m *manifestBuilder) framesBlob() error {
 	if err != nil {
 		return err
 	}
-	g := openSegment{part: p, sum: sha256.New()}
-	if _, err := g.append(m.w.st, m.hashes); err != nil {
+	g, err := newOpenSegment(m.w.st, p, m.w.lock)
+	if err == nil {
+		err = g.append(m.hashes)
+	}
+	if err != nil {
 		return fmt.Errorf("storing the frames: %w", err)
 	}
-	return m.raw(TypeFrames, &g, nil)
+	return m.raw(TypeFrames, g, nil)
 }
 
 // raw ends a blob that is not compressed.
-func (m *manifestBuilder) raw(mediaType string, g *openSegment, a map[string]string) error {
-	d := hex.EncodeToString(g.sum.Sum(nil))
-	line, err := json.Marshal(segment{Kind: mediaType, Digest: d, Size: g.size})
+func (m *manifestBuilder) raw(kind string, g *openSegment, a map[string]string) error {
+	if err := g.end(); err != nil {
+		return fmt.Errorf("storing %s: %w", kind, err)
+	}
+	d, kind := g.sink.digest(), mediaType(kind, m.w.lock)
+	line, err := json.Marshal(segment{Kind: kind, Digest: d, Size: g.sink.size})
 	if err != nil {
 		return err
 	}
-	m.layer(mediaType, d, g.size, a)
-	return g.part.commit(d, line)
+	m.layer(kind, d, g.sink.size, a)
+	return g.sink.part.commit(d, line)
 }
 
 func (m *manifestBuilder) acquisition(acq *record.Acquisition) error {
@@ -216,7 +254,12 @@ func (m *manifestBuilder) acquisition(acq *record.Acquisition) error {
 	if err != nil {
 		return fmt.Errorf("writing the acquisition record: %w", err)
 	}
-	m.layer(TypeAcquisition, hexSum(data), int64(len(data)), nil)
+	if m.w.lock != nil {
+		if data, err = m.w.lock.Seal(data); err != nil {
+			return fmt.Errorf("encrypting the acquisition record: %w", err)
+		}
+	}
+	m.layer(mediaType(TypeAcquisition, m.w.lock), hexSum(data), int64(len(data)), nil)
 	return m.w.st.file(blobDir+"/"+hexSum(data), data)
 }
 
@@ -253,10 +296,7 @@ func (m *manifestBuilder) layout() ([]byte, error) {
 	manifest := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactType,
 		Config: ocispec.Descriptor{MediaType: empty.MediaType, Digest: empty.Digest, Size: empty.Size}, Layers: m.layers,
-		Annotations: map[string]string{
-			AnnotationFormat: FormatVersion, AnnotationID: m.w.id, AnnotationRoot: m.root,
-			AnnotationCount: m.count(),
-		},
+		Annotations: m.annotations(),
 	}
 	data, err := canon.Marshal(manifest)
 	if err != nil {
@@ -282,7 +322,7 @@ func (m *manifestBuilder) layout() ([]byte, error) {
 		{blobDir + "/" + empty.Digest.Encoded(), empty.Data},
 		{blobDir + "/" + hexSum(data), data},
 		{layoutFile, layout},
-		{readmeFile, []byte(readme)},
+		{readmeFile, []byte(m.readme())},
 		{indexFile, index},
 	}
 	for _, f := range files {
@@ -301,6 +341,23 @@ func sumsText(lines []string) []byte {
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(name(a), name(b)) })
 	return []byte(strings.Join(slices.Compact(lines), ""))
 }
+
+// readme is README.txt.
+func (m *manifestBuilder) readme() string {
+	if m.w.lock == nil {
+		return readme
+	}
+	return readme + encryptedReadme
+}
+
+const encryptedReadme = `
+What is named so in the manifest (+age) is encrypted, by age, for custodians.
+Each has the bundle's secret key in a file of their own, key-1.age, key-2.age, …
+  age -d -i IDENTITY key-1.age > KEY
+  age -d -i KEY SEGMENT | zstd -d
+The digests above are of what is stored, and hold without a key. Keep KEY as
+you keep the evidence.
+`
 
 const readme = `This directory is an evidence bundle of amber, an OCI image layout.
 

@@ -59,6 +59,7 @@ type dirStore struct {
 	mu     sync.Mutex // of the log, and of pieces
 	wal    *durable.File
 	pieces int
+	small  durable.Batch  // files that reach the disk together, before the marks of an incomplete bundle go
 	sync   []func() error // what must be on the disk before a line of the log is
 }
 
@@ -70,15 +71,14 @@ func newDirStore(dir string, reserve int64) (*dirStore, error) {
 		return nil, fmt.Errorf("a new bundle: %w", err)
 	}
 	d := &dirStore{dir: dir, reserve: reserve / reservePieces}
-	if err := durable.WriteFile(d.path(incompleteFile), []byte(incompleteText)); err != nil {
+	var begun durable.Batch
+	err := begun.WriteFile(d.path(incompleteFile), []byte(incompleteText))
+	for _, sub := range []string{blobDir, partialDir} {
+		err = errors.Join(err, begun.MkdirAll(d.path(sub)))
+	}
+	if err = errors.Join(err, begun.Sync()); err != nil {
 		return nil, err
 	}
-	for _, sub := range []string{blobDir, partialDir} {
-		if err := durable.MkdirAll(d.path(sub)); err != nil {
-			return nil, err
-		}
-	}
-	var err error
 	if d.wal, err = durable.Append(d.path(walFile)); err != nil {
 		return nil, err
 	}
@@ -147,15 +147,15 @@ func (d *dirStore) part(name string) (part, error) {
 	return &dirPart{d: d, f: f}, nil
 }
 
-// file is durable once it is written; sealing puts them in an order in which
-// each depends on those before it alone.
+// file is in its place when it returns, and on the disk before finish takes
+// the bundle's mark away: until then nobody takes it for whole.
 func (d *dirStore) file(name string, data []byte) error {
-	if err := durable.MkdirAll(filepath.Dir(d.path(name))); err != nil {
+	if err := d.small.MkdirAll(filepath.Dir(d.path(name))); err != nil {
 		return err
 	}
-	err := durable.WriteFile(d.path(name), data)
+	err := d.small.WriteFile(d.path(name), data)
 	for errors.Is(err, unix.ENOSPC) && d.release() {
-		err = durable.WriteFile(d.path(name), data)
+		err = d.small.WriteFile(d.path(name), data)
 	}
 	return err
 }
@@ -163,7 +163,10 @@ func (d *dirStore) file(name string, data []byte) error {
 func (d *dirStore) finish() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return errors.Join(d.wal.Close(), Tidy(d.dir))
+	if err := errors.Join(d.small.Sync(), d.wal.Close()); err != nil {
+		return err
+	}
+	return Tidy(d.dir)
 }
 
 // Tidy takes away what only an incomplete bundle has; its mark goes last.

@@ -1,14 +1,11 @@
 package evidence
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"hash"
 	"sync/atomic"
-	"syscall"
+
+	"amber/evidence/encrypt"
 )
 
 // segment is one stored blob of a stream; a line of wal.jsonl, and later a
@@ -43,6 +40,7 @@ type stream struct {
 	failed atomic.Bool // err is set, or will be
 	full   atomic.Bool // the disk is full: room was made, and no more should come
 
+	lock    *encrypt.Lock // what encrypts each segment; nil where the bundle is not encrypted
 	seg     *openSegment
 	ordinal int
 	offset  int64 // plain bytes stored
@@ -50,20 +48,10 @@ type stream struct {
 	onFrame func(stored, plain int)
 }
 
-// openSegment is the segment that is being stored.
-type openSegment struct {
-	part   part
-	sum    hash.Hash
-	size   int64
-	start  int64
-	frames []frameSize
-	hashes []byte
-}
-
 func newStream(w *Writer, kind, payload string, frame int) *stream {
 	s := &stream{
 		kind: kind, payload: payload, frame: frame, st: w.st, comp: w.comp, closer: w.closer,
-		queue: make(chan *job, cap(w.comp.free)), ended: make(chan struct{}),
+		lock: w.lock, queue: make(chan *job, cap(w.comp.free)), ended: make(chan struct{}),
 		onFrame: func(stored, plain int) { w.stored.Add(int64(stored)) },
 	}
 	s.comp.admit()
@@ -164,7 +152,7 @@ func (s *stream) put(j *job) error {
 }
 
 func (s *stream) putFrame(j *job) error {
-	if s.seg != nil && (s.seg.size+int64(len(j.stored))+tableSize(len(s.seg.frames)+1) > s.st.segmentLimit(s.kind, s.ordinal) || len(s.seg.frames) == segmentFrames) {
+	if s.seg != nil && (s.seg.with(int64(len(j.stored))+tableSize(len(s.seg.frames)+1)) > s.st.segmentLimit(s.kind, s.ordinal) || len(s.seg.frames) == segmentFrames) {
 		if err := s.closeSegment(); err != nil {
 			return err
 		}
@@ -174,7 +162,10 @@ func (s *stream) putFrame(j *job) error {
 		if err != nil {
 			return err
 		}
-		s.seg = &openSegment{part: p, sum: sha256.New(), start: s.offset}
+		if s.seg, err = newOpenSegment(s.st, p, s.lock); err != nil {
+			return fmt.Errorf("storing %s: %w", s.partName(), err)
+		}
+		s.seg.start = s.offset
 	}
 	if err := s.append(j.stored); err != nil {
 		return err
@@ -187,8 +178,12 @@ func (s *stream) putFrame(j *job) error {
 
 // append stores b at the end of the segment, and notes a disk that is full.
 func (s *stream) append(b []byte) error {
-	full, err := s.seg.append(s.st, b)
-	if full {
+	return s.noted(s.seg.append(b))
+}
+
+// noted passes an error of storing on, and notes a disk that was full.
+func (s *stream) noted(err error) error {
+	if s.seg.sink.full {
 		s.full.Store(true)
 	}
 	if err != nil {
@@ -197,37 +192,22 @@ func (s *stream) append(b []byte) error {
 	return nil
 }
 
-// append stores b, which one digest will cover. On a full disk it takes from
-// the reserve, and says so.
-func (g *openSegment) append(st store, b []byte) (full bool, err error) {
-	err = g.part.WriteAt(b, g.size)
-	for errors.Is(err, syscall.ENOSPC) && st.release() {
-		full = true
-		err = g.part.WriteAt(b, g.size)
-	}
-	if err != nil {
-		return full, err
-	}
-	g.sum.Write(b)
-	h := sha256.Sum256(b)
-	g.hashes = append(g.hashes, h[:]...)
-	g.size += int64(len(b))
-	return full, nil
-}
-
 func (s *stream) closeSegment() error {
 	if err := s.append(appendTable(nil, s.seg.frames)); err != nil {
 		return err
 	}
+	if err := s.noted(s.seg.end()); err != nil {
+		return err
+	}
 	g := segment{
-		Kind: s.kind, Payload: s.payload, Ordinal: s.ordinal, Digest: hex.EncodeToString(s.seg.sum.Sum(nil)),
-		Size: s.seg.size, Offset: s.seg.start, Plain: s.offset - s.seg.start, hashes: s.seg.hashes,
+		Kind: mediaType(s.kind, s.lock), Payload: s.payload, Ordinal: s.ordinal, Digest: s.seg.sink.digest(),
+		Size: s.seg.sink.size, Offset: s.seg.start, Plain: s.offset - s.seg.start, hashes: s.seg.hashes,
 	}
 	line, err := json.Marshal(g)
 	if err != nil {
 		return err
 	}
-	part, name := s.seg.part, s.partName()
+	part, name := s.seg.sink.part, s.partName()
 	err = s.closer.do(func() error {
 		if err := part.commit(g.Digest, line); err != nil {
 			return fmt.Errorf("closing %s: %w", name, err)

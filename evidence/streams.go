@@ -12,7 +12,8 @@ import (
 const IndexStream = membersName
 
 // Segment is one blob of a stream: the plain bytes from Offset on, Plain of
-// them, which decompressing the file at Path with stock zstd gives. Digest is
+// them, which decompressing the file at Path with stock zstd gives, or, of an
+// encrypted bundle, what age makes of it. Digest is
 // the SHA-256 of that file in hex; empty for what a crash left open.
 type Segment struct {
 	Path   string // in the bundle's directory
@@ -63,9 +64,13 @@ func (b *Bundle) IndexLines() iter.Seq2[IndexLine, error] {
 // and its text.
 func (b *Bundle) AcquisitionBlob() (Segment, []byte, error) {
 	for _, d := range b.manifest.Layers {
-		if d.MediaType == TypeAcquisition {
-			text, err := b.readBlob(d, maxManifest)
-			return segmentOf(d), text, err
+		if kind, _ := encryptedLayer(d); kind == TypeAcquisition {
+			text, err := b.decrypted(d, maxManifest)
+			s := segmentOf(d)
+			if err == nil {
+				s.Plain = int64(len(text))
+			}
+			return s, text, err
 		}
 	}
 	return Segment{}, nil, fmt.Errorf("acquisition record: %w", ErrNotFound)

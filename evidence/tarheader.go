@@ -39,7 +39,7 @@ type entry struct {
 func tarEntry(m *record.Member, mapSize int64) (entry, []string) {
 	e := entry{
 		name: m.Path, mode: m.Mode & 0o7777, uid: m.UID, gid: m.GID, mtime: m.Mtime.Unix(),
-		link: m.Link, major: m.DevMajor, minor: m.DevMinor, pax: map[string]string{},
+		link: m.Link, major: m.DevMajor, minor: m.DevMinor,
 	}
 	if m.Mtime.IsZero() {
 		e.mtime = 0
@@ -63,16 +63,19 @@ func tarEntry(m *record.Member, mapSize int64) (entry, []string) {
 		e.size = m.Size
 		if m.Extents != nil {
 			e.size = mapSize + m.Stored()
-			e.pax["GNU.sparse.major"] = "1"
-			e.pax["GNU.sparse.minor"] = "0"
-			e.pax["GNU.sparse.name"] = m.Path
-			e.pax["GNU.sparse.realsize"] = strconv.FormatInt(m.Size, 10)
+			e.pax = map[string]string{
+				"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": m.Path,
+				"GNU.sparse.realsize": strconv.FormatInt(m.Size, 10),
+			}
 		}
 	}
-	return e, addXattrs(e.pax, m.Xattrs)
+	return e, e.addXattrs(m.Xattrs)
 }
 
-func addXattrs(pax map[string]string, list []record.Xattr) (left []string) {
+func (e *entry) addXattrs(list []record.Xattr) (left []string) {
+	if e.pax == nil && len(list) > 0 {
+		e.pax = map[string]string{}
+	}
 	size := 0
 	for _, x := range list {
 		size += len(x.Name) + len(x.Value) + 32
@@ -80,7 +83,7 @@ func addXattrs(pax map[string]string, list []record.Xattr) (left []string) {
 			left = append(left, fmt.Sprintf("extended attribute %q of %d bytes is left out of the tar header", x.Name, len(x.Value)))
 			continue
 		}
-		pax["SCHILY.xattr."+x.Name] = string(x.Value)
+		e.pax["SCHILY.xattr."+x.Name] = string(x.Value)
 	}
 	return left
 }
@@ -105,20 +108,30 @@ func sparseMap(m *record.Member) []byte {
 // cannot say it, then the ustar header.
 func appendHeader(b []byte, e entry) []byte {
 	pax := e.pax
-	need := func(key, value string, bad bool) {
-		if bad {
-			if pax == nil {
-				pax = map[string]string{}
-			}
-			pax[key] = value
+	need := func(key, value string) {
+		if pax == nil {
+			pax = map[string]string{}
 		}
+		pax[key] = value
 	}
-	need("path", e.name, len(e.name) > 100 || !ascii(e.name))
-	need("linkpath", e.link, len(e.link) > 100 || !ascii(e.link))
-	need("size", strconv.FormatInt(e.size, 10), e.size > 0o77777777777)
-	need("uid", strconv.FormatUint(uint64(e.uid), 10), e.uid > 0o7777777)
-	need("gid", strconv.FormatUint(uint64(e.gid), 10), e.gid > 0o7777777)
-	need("mtime", strconv.FormatInt(e.mtime, 10), e.mtime < 0 || e.mtime > 0o77777777777)
+	if len(e.name) > 100 || !ascii(e.name) {
+		need("path", e.name)
+	}
+	if len(e.link) > 100 || !ascii(e.link) {
+		need("linkpath", e.link)
+	}
+	if e.size > 0o77777777777 {
+		need("size", strconv.FormatInt(e.size, 10))
+	}
+	if e.uid > 0o7777777 {
+		need("uid", strconv.FormatUint(uint64(e.uid), 10))
+	}
+	if e.gid > 0o7777777 {
+		need("gid", strconv.FormatUint(uint64(e.gid), 10))
+	}
+	if e.mtime < 0 || e.mtime > 0o77777777777 {
+		need("mtime", strconv.FormatInt(e.mtime, 10))
+	}
 	if len(pax) > 0 {
 		records := paxRecords(pax)
 		x := entry{name: "PaxHeaders.0/" + short(e.name, 80), typeflag: 'x', mode: 0o644, size: int64(len(records))}
@@ -178,12 +191,10 @@ func appendUstar(b []byte, e entry) []byte {
 }
 
 func octal(field []byte, v uint64) {
-	s := strconv.FormatUint(v, 8)
-	n := len(field) - 1
-	for i := range n {
-		field[i] = '0'
+	for i := len(field) - 2; i >= 0; i-- {
+		field[i] = '0' + byte(v&7)
+		v >>= 3
 	}
-	copy(field[n-len(s):n], s)
 }
 
 func clamp(v, limit uint64) uint64 {

@@ -37,6 +37,7 @@ type Time struct {
 	Trusted   bool      `json:"trusted"`
 	AsOf      time.Time `json:"as_of,omitzero"`  // the time as of which it is trusted
 	Doubt     string    `json:"doubt,omitempty"` // why it is not
+	Odd       string    `json:"odd,omitempty"`   // what in the bundle cannot be, if it is right
 }
 
 // Stamp has an authority stamp the bundle in dir, and keeps its token as the
@@ -140,11 +141,7 @@ func (b *Bundle) digests(below int) ([]byte, error) {
 func (v *verifier) times() {
 	names := v.b.tokens()
 	slices.Reverse(names)
-	at := v.o.At
-	if at.IsZero() {
-		at = time.Now()
-	}
-	trusted, covered := false, at // covered: as of when all that is older is known to have been there
+	covered := v.at() // as of when all that is older is known to have been there
 	for _, name := range names {
 		t, err := v.token(name, covered)
 		if err != nil {
@@ -152,7 +149,8 @@ func (v *verifier) times() {
 			continue
 		}
 		if t.Trusted {
-			trusted = true
+			v.dated = true
+			v.provedAt(t)
 			if strings.HasSuffix(t.Over, extStamped) && t.Time.Before(covered) {
 				covered = t.Time
 			}
@@ -160,8 +158,12 @@ func (v *verifier) times() {
 		v.r.Times = append(v.r.Times, t)
 	}
 	slices.SortFunc(v.r.Times, func(a, b Time) int { return cmp.Compare(a.File, b.File) })
+}
+
+// undated is a problem where the bundle's time was to be proved, and is not.
+func (v *verifier) undated() {
 	switch {
-	case v.o.Time == nil || trusted:
+	case v.o.Time == nil || v.dated:
 	case len(v.r.Times) == 0:
 		v.r.problem("time", "is not proved: the bundle has no time-stamp token that holds")
 	default:
@@ -205,8 +207,19 @@ func (v *verifier) token(name string, at time.Time) (t Time, err error) {
 		t.Doubt = err.Error()
 	} else {
 		t.Trusted, t.AsOf = true, at.UTC().Truncate(time.Second)
+		t.Odd = v.ahead(k.Time.Add(k.Accuracy))
 	}
 	return t, nil
+}
+
+// ahead tells of a host whose clock says that the bundle was taken after an
+// authority had seen it.
+func (v *verifier) ahead(seen time.Time) string {
+	a, err := v.b.Acquisition()
+	if err != nil || !a.End.After(seen.Add(time.Second)) {
+		return ""
+	}
+	return fmt.Sprintf("the acquisition says that it ended at %s, which is later: its host's clock was ahead by %s or more", a.End.UTC().Format(time.RFC3339), a.End.Sub(seen).Round(time.Second))
 }
 
 // stampedBy names the file that a token is over: the list of digests beside it,

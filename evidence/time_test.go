@@ -3,6 +3,8 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
+	"amber/evidence/keys"
+	"amber/evidence/record"
 	"amber/evidence/timestamp"
 	"amber/evidence/timestamp/timestamptest"
 )
@@ -233,5 +239,69 @@ func TestStampTampering(t *testing.T) {
 	}
 	if r := verify(t, dir, VerifyOptions{}); !r.Intact() || len(r.Unfinished) != 2 {
 		t.Errorf("cut off: %+v", r)
+	}
+}
+
+// A signer's time may be over: what he signed before is still his, as of a time
+// that is named, or that a trusted token proves; nothing else is.
+func TestSignerWhoseTimeIsOver(t *testing.T) {
+	s := stater(t)
+	p256, err := ssh.NewPublicKey(s.(keys.StatementSigner).Statements().Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(option string, at time.Time) *keys.Signers {
+		text := ""
+		for _, k := range []ssh.PublicKey{s.PublicKey(), p256} {
+			text += fmt.Sprintf("ana@laptop %s=%q %s", option, at.UTC().Format("20060102150405Z"), ssh.MarshalAuthorizedKey(k))
+		}
+		allowed, err := keys.ParseSigners([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return allowed
+	}
+	dir, a := small(t, SignWith(s)), timestamptest.New(t, time.Now().Add(time.Hour))
+	stamped := stampWith(t, dir, false, a).Time
+	later := stamped.Add(30 * time.Minute)
+	over := list("valid-before", stamped.Add(time.Minute))
+	for name, c := range map[string]struct {
+		o    VerifyOptions
+		says string
+	}{
+		"as of then":            {VerifyOptions{Signers: over, At: stamped}, ""},
+		"later":                 {VerifyOptions{Signers: over, At: later}, "and only until"},
+		"later, by a token":     {VerifyOptions{Signers: over, At: later, Time: trusting(t, a)}, ""},
+		"signed after his time": {VerifyOptions{Signers: list("valid-before", stamped.Add(-time.Minute)), At: later, Time: trusting(t, a)}, "and only until"},
+		"a token of a stranger": {VerifyOptions{Signers: over, At: later, Time: trusting(t, timestamptest.New(t, time.Now().Add(time.Hour)))}, "and only until"},
+		"signed before his":     {VerifyOptions{Signers: list("valid-after", later), At: stamped, Time: trusting(t, a)}, "and only from"},
+	} {
+		c.o.Demand = true
+		r := verify(t, dir, c.o)
+		if c.says == "" && (!r.Intact() || !r.KnownSigner()) || c.says != "" && (r.Intact() || !strings.Contains(r.Problems[0].What, c.says)) {
+			t.Errorf("%s: %+v %+v", name, r.Problems, r.Signatures)
+		}
+	}
+}
+
+// An acquisition that says to have ended after an authority saw it is of a host
+// whose clock was ahead.
+func TestClockAhead(t *testing.T) {
+	for name, end := range map[string]time.Time{"": time.Now().Add(-time.Minute), "its host's clock was ahead by ": time.Now().AddDate(70, 0, 0)} {
+		sign, _ := stating(t)
+		a := timestamptest.New(t, time.Now().Add(time.Hour))
+		dir := filepath.Join(t.TempDir(), "e")
+		w, err := Create(dir, "e", 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Seal(&record.Acquisition{Target: json.RawMessage(`{}`), End: end}, sign); err != nil {
+			t.Fatal(err)
+		}
+		stampWith(t, dir, false, a)
+		r := verify(t, dir, VerifyOptions{Time: trusting(t, a)})
+		if !r.Intact() || len(r.Times) != 1 || !r.Times[0].Trusted || (r.Times[0].Odd == "") != (name == "") || !strings.Contains(r.Times[0].Odd, name) {
+			t.Errorf("%+v %+v", r.Problems, r.Times)
+		}
 	}
 }

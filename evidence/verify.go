@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,13 +12,16 @@ import (
 	"io/fs"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"amber/evidence/attest"
+	"amber/evidence/encrypt"
 	"amber/evidence/keys"
+	"amber/evidence/record"
 	"amber/evidence/timestamp"
 
 	"golang.org/x/crypto/ssh"
@@ -28,9 +32,11 @@ type VerifyOptions struct {
 	Signers *keys.Signers    // whose signatures count; nil: nobody is known
 	Demand  bool             // a signature of a known signer must be there
 	Time    *timestamp.Trust // whose tokens count; nil: no authority is known
-	At      time.Time        // as of when these are looked at; zero: now
+	At      time.Time        // as of when these, and who may sign, are looked at; zero: now
+	Keys    *encrypt.Keyring // opens what is encrypted; nil: that is not looked into
 	Deep    bool             // decode every member and hash it, too
 	Count   *atomic.Int64    // bytes done, for progress; may be nil
+	Sample  *Sample          // how much of the payloads is hashed; nil: all. Not with Deep
 }
 
 // Problem is one thing that is not as it was sealed.
@@ -45,6 +51,9 @@ type Signature struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Principal   string `json:"principal,omitempty"`
 	Known       bool   `json:"known"`
+	Stranger    string `json:"stranger,omitempty"` // who that is where nobody is known by it: the fingerprint, and what the list has it for
+
+	pub ssh.PublicKey
 }
 
 // Report is what Verify found. No problems and a known signer is the only
@@ -65,6 +74,8 @@ type Report struct {
 	Signatures []Signature `json:"signatures"`
 	Times      []Time      `json:"times,omitempty"`
 	Problems   []Problem   `json:"problems"`
+	Encryption *Encryption `json:"encryption,omitempty"`
+	Sampled    *Sampled    `json:"sampled,omitempty"` // what was not read
 }
 
 // Intact reports whether nothing of what is there was changed.
@@ -89,7 +100,7 @@ func (r *Report) problem(name, format string, args ...any) {
 // bundle (no such directory, a cancelled context).
 func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	r := &Report{Signatures: []Signature{}, Problems: []Problem{}, Deep: o.Deep}
-	b, err := Open(dir)
+	b, err := Open(dir, o.Keys)
 	if errors.Is(err, fs.ErrNotExist) && b == nil && !isDir(dir) {
 		return nil, err
 	}
@@ -100,6 +111,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	defer b.Close()
 	v := verifier{b: b, r: r, o: o}
 	r.ID, r.State = b.ID(), b.state
+	v.encryption()
 	if b.state == Incomplete {
 		v.incomplete(ctx)
 		if o.Demand {
@@ -111,12 +123,15 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	v.files(ctx)
 	v.signatures()
 	v.times()
+	v.demanded()
+	v.undated()
 	v.structure()
-	if r.Intact() {
-		v.index()
-	}
-	if r.Intact() && o.Deep {
+	switch {
+	case !r.Intact() || b.locked != nil:
+	case o.Deep:
 		v.deep(ctx)
+	default:
+		v.index(ctx, func(*record.Member) {})
 	}
 	return r, ctx.Err()
 }
@@ -136,6 +151,8 @@ func (r *Report) openFailed(ctx context.Context, dir string, why error, o Verify
 	v.files(ctx)
 	v.signatures()
 	v.times()
+	v.demanded()
+	v.undated()
 	if r.Intact() {
 		r.problem(dir, "%v", why)
 	}
@@ -146,14 +163,19 @@ type verifier struct {
 	r    *Report
 	o    VerifyOptions
 	line map[string]string // file → digest, of SHA256SUMS
-	buf  []byte            // of hashContent, one for all members
+	got  []byte            // the tar header of a member, and what it should be
+	want []byte            //
+	sum  *logicalSum       // of a member
+	own  map[string]*plain // the payloads, of one that reads beside others
+
+	dated bool // a token that is trusted says when
 }
 
 // They are compiled when they are needed: nothing is to come between the start
 // of the process and the freeze.
 var (
 	sumsLine   = pattern(`^([0-9a-f]{64})  ([!-~]+)$`)
-	sealedName = pattern(`^(oci-layout|index\.json|README\.txt|blobs/sha256/[0-9a-f]{64})$`)
+	sealedName = pattern(`^(oci-layout|index\.json|README\.txt|key-[1-9][0-9]?\.age|blobs/sha256/[0-9a-f]{64})$`)
 	sealName   = pattern(`^seal/[0-9]{3}-(sshsig|dsse\.(pae|sig|pub\.pem|json)|rfc3161\.(sums|pem|crl|tsr))$`)
 )
 
@@ -173,7 +195,7 @@ func (v *verifier) files(ctx context.Context) {
 		}
 		names = append(names, name)
 	}
-	v.hashAll(ctx, names)
+	v.hashAll(ctx, v.sample(names))
 }
 
 // readSums reads SHA256SUMS, which has one form only.
@@ -222,6 +244,8 @@ func (v *verifier) walk() map[string]bool {
 				v.r.problem(name, "is a directory that no bundle has")
 				return fs.SkipDir
 			}
+		case d.Type()&fs.ModeSymlink != 0:
+			v.r.problem(name, "is a symbolic link: it is not followed")
 		case !d.Type().IsRegular():
 			v.r.problem(name, "is not a regular file")
 		case v.line[name] != "":
@@ -263,7 +287,7 @@ func (v *verifier) hashAll(ctx context.Context, names []string) {
 			}
 		})
 	}
-	for _, name := range names {
+	for _, name := range v.largestFirst(names) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -271,6 +295,20 @@ func (v *verifier) hashAll(ctx context.Context, names []string) {
 	}
 	close(next)
 	wg.Wait()
+}
+
+// largestFirst is an order in which no core is left with a large file at the end.
+func (v *verifier) largestFirst(names []string) []string {
+	size := make(map[string]int64, len(names))
+	for _, name := range names {
+		if info, err := v.b.root.Lstat(name); err == nil {
+			size[name] = info.Size()
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(size[b], size[a]), strings.Compare(a, b))
+	})
+	return names
 }
 
 func (v *verifier) hashFile(name string, buf []byte) (string, int64, error) {
@@ -311,22 +349,58 @@ func (v *verifier) signatures() {
 			v.r.problem(name, "%v", err)
 			continue
 		}
-		s := Signature{File: name, Fingerprint: keys.Fingerprint(pub)}
-		if v.o.Signers != nil {
-			s.Principal, s.Known = v.o.Signers.Lookup(pub, Namespace, time.Now())
-		}
+		s := Signature{File: name, Fingerprint: keys.Fingerprint(pub), pub: pub}
+		s.look(v.o.Signers, v.at())
 		v.r.Signatures = append(v.r.Signatures, s)
 	}
 	for _, name := range v.b.cutOff() {
 		v.r.Unfinished = append(v.r.Unfinished, name+" is of a signature or a time-stamp that was not finished: it proves nothing")
 	}
-	if v.o.Demand && !v.r.KnownSigner() {
-		what := "is missing: nobody signed this bundle"
-		if n := len(v.r.Signatures); n > 0 {
-			what = fmt.Sprintf("by an allowed signer is missing; the bundle is signed by %s", v.r.Signatures[0].Fingerprint)
-		}
-		v.r.problem("signature", "%s", what)
+}
+
+// at is as of when the bundle is looked at.
+func (v *verifier) at() time.Time {
+	if v.o.At.IsZero() {
+		return time.Now()
 	}
+	return v.o.At
+}
+
+// look says whose a signature is, as of a time at which it was there.
+func (s *Signature) look(signers *keys.Signers, at time.Time) {
+	if s.Principal, s.Known = signers.Lookup(s.pub, Namespace, at); s.Known {
+		s.Stranger = ""
+	} else if s.Stranger == "" {
+		s.Stranger = signers.Stranger(s.pub, Namespace, at)
+	}
+}
+
+// provedAt looks at the signatures that a trusted token covers once more, as of
+// its time: a signer's time may be over, and what was signed before stays so.
+func (v *verifier) provedAt(t Time) {
+	token, _ := parseSealName(t.File)
+	for i := range v.r.Signatures {
+		s := &v.r.Signatures[i]
+		f, _ := parseSealName(s.File)
+		if covered := strings.HasSuffix(t.Over, extStamped) && f.number < token.number; covered || t.Over == (sealFile{f.number, f.kind, extSignature}).name() {
+			if !s.Known {
+				s.look(v.o.Signers, t.Time)
+			}
+		}
+	}
+}
+
+// demanded is a problem where a signature is demanded, and nobody known made
+// one.
+func (v *verifier) demanded() {
+	if !v.o.Demand || v.r.KnownSigner() {
+		return
+	}
+	what := "is missing: nobody signed this bundle"
+	if n := len(v.r.Signatures); n > 0 {
+		what = fmt.Sprintf("by an allowed signer is missing; the bundle is signed by %s", v.r.Signatures[0].Stranger)
+	}
+	v.r.problem("signature", "%s", what)
 }
 
 // signature checks one attestation and gives the key that made it.
@@ -373,6 +447,10 @@ func (v *verifier) statement(name string) (ssh.PublicKey, error) {
 // structure checks that the manifest and the files tell the same story.
 func (v *verifier) structure() {
 	named := map[string]bool{layoutFile: true, indexFile: true, readmeFile: true}
+	for _, k := range v.b.keys {
+		named[k.Name] = true
+	}
+	v.keyFiles()
 	note := func(hexDigest string, size int64) {
 		name := blobDir + "/" + hexDigest
 		named[name] = true

@@ -2,10 +2,12 @@ package evidence
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 
 	"amber/evidence/record"
 
@@ -14,13 +16,16 @@ import (
 )
 
 // index checks every line of the members index, their Merkle root, and the
-// sorted paths.
-func (v *verifier) index() {
+// sorted paths. Each member is given on while its line is looked at.
+func (v *verifier) index(ctx context.Context, give func(*record.Member)) {
 	tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	var paths pathIndex
 	at := int64(0)
 	var again []byte
 	for line, err := range v.b.lines(0) {
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			v.r.problem("members", "%v", err)
 			return
@@ -39,6 +44,7 @@ func (v *verifier) index() {
 			return
 		}
 		at += int64(len(line)) + 1
+		give(m)
 	}
 	v.compareRoot(tree)
 	v.comparePaths(&paths)
@@ -75,7 +81,9 @@ func (v *verifier) compareRoot(tree *compact.Range) {
 // comparePaths sorts the paths anew and hashes what the blob must be.
 func (v *verifier) comparePaths(paths *pathIndex) {
 	h := sha256.New()
+	var same twice
 	err := paths.each(func(e pathEntry) error {
+		same.add(e)
 		_, err := h.Write(e[:])
 		return err
 	})
@@ -83,7 +91,32 @@ func (v *verifier) comparePaths(paths *pathIndex) {
 		v.r.problem("paths", "%v", err)
 		return
 	}
-	if v.b.paths == nil || v.b.paths.Digest.Encoded() != hex.EncodeToString(h.Sum(nil)) {
+	v.twoOfAName(&same)
+	got, err := v.b.pathsDigest()
+	if err != nil {
+		v.r.problem("paths", "%v", err)
+		return
+	}
+	if got != hex.EncodeToString(h.Sum(nil)) {
 		v.r.problem("paths", "are not those of the members index")
 	}
+}
+
+// pathsDigest is that of the paths blob, before it was encrypted; empty where
+// there is none.
+func (b *Bundle) pathsDigest() (string, error) {
+	if b.paths == nil {
+		return "", nil
+	}
+	if _, encrypted := encryptedLayer(*b.paths); !encrypted {
+		return b.paths.Digest.Encoded(), nil
+	}
+	f, err := b.openPaths()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, io.NewSectionReader(f, 0, f.size))
+	return hex.EncodeToString(h.Sum(nil)), err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 
+	"amber/evidence/encrypt"
 	"amber/evidence/record"
 )
 
@@ -24,11 +25,13 @@ type Writer struct {
 	comp *compressor
 
 	closer *closer
+	lock   *encrypt.Lock // nil where the bundle is not encrypted
 
 	mu      sync.Mutex // of what the payloads share: the index
 	members *stream
 	tree    *compact.Range
 	paths   pathIndex
+	names   nameSet
 	line    []byte
 	nonces  []byte
 	streams map[string]*stream
@@ -77,6 +80,28 @@ func newWriter(id string, st store) (*Writer, error) {
 	}
 	w.members = newStream(w, TypeMembers, "", membersFrame)
 	return w, nil
+}
+
+// EncryptTo keeps what is written from here on for custodians alone. It is for
+// before the first payload: their keys are on the disk, or on their way, when it
+// returns, and nothing here can decrypt any more. A bundle is encrypted once.
+func (w *Writer) EncryptTo(to []encrypt.Recipient) ([]encrypt.Key, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lock != nil || len(w.order) > 0 {
+		return nil, errors.New("the bundle is being written already: it cannot be encrypted now")
+	}
+	lock, err := encrypt.New(w.id, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range lock.Keys {
+		if err := errors.Join(w.st.file(k.Name, k.Data), w.st.file(blobDir+"/"+hexSum(k.Data), k.Data)); err != nil {
+			return nil, fmt.Errorf("storing %s: %w", k.Name, err)
+		}
+	}
+	w.lock, w.members.lock = lock, lock
+	return lock.Keys, nil
 }
 
 // ID is the bundle's id.

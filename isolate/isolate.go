@@ -101,6 +101,20 @@ type Check struct {
 	Empty bool `json:"empty,omitempty"`
 }
 
+// None is the check whose result is what was found of that which must not be
+// there: it is right where that is nothing.
+func (c Check) None(found []string, err error) Check {
+	switch {
+	case err != nil:
+		c.Got = err.Error()
+	case len(found) > 0:
+		c.Got = strings.Join(found, "; ")
+	default:
+		c.OK, c.Got = true, "none"
+	}
+	return c
+}
+
 // Failed reports whether what was tried is not as it must be.
 func (c Check) Failed() bool { return !c.OK && !c.Empty }
 

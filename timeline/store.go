@@ -68,6 +68,12 @@ type Store interface {
 	Close() error
 }
 
+// Namer is the further power to tell which fields without a column there are,
+// in order.
+type Namer interface {
+	Names(ctx context.Context) ([]string, error)
+}
+
 // Ranker is the further power to find the n-th row that matches.
 type Ranker interface {
 	Rank(ctx context.Context, where Expr, n int64) (Cursor, error)

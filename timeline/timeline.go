@@ -68,6 +68,28 @@ type Joiner interface {
 	Join(recs []Record, emit func(*Event) error) error
 }
 
+// Spanner is a Joiner whose events may be cut when a log is turned over: their
+// first records end one file, their others begin the next. The reader holds back
+// what stands near the ends of files until all of them are read.
+type Spanner interface {
+	Joiner
+	Spans() bool
+}
+
+// Placed is the further power of a source whose records leave out what their
+// file tells: the year by when it was last written, the pod by its path. From
+// gives the source that reads this file. What it goes by is kept in the
+// manifest, so that the same file always gives the same rows.
+type Placed interface {
+	From(p Place) Source
+}
+
+// Place is what is known of a file beside its bytes.
+type Place struct {
+	Path    string
+	Written Time // when it was last written; of a stream, when it was read
+}
+
 // Reason says why a record gave no row. The list is closed.
 type Reason string
 

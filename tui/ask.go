@@ -20,7 +20,11 @@ const (
 	laneFacets                 // values at the side
 	laneValues                 // values to complete with
 	laneEvidence               // bundles
-	laneWork                   // findings, exports: what is asked for by hand
+	laneWork                   // joins, exports: what is asked for by hand
+	laneFindings               // what the rules found
+	laneFollow                 // whether the timeline has grown
+	laneCopy                   // the desktop's clipboard
+	laneNames                  // fields to complete with
 	laneLog                    // notes and the custody log: one after the other, none is called off
 	lanes
 )

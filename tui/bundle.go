@@ -49,7 +49,7 @@ func (b *bundle) sections(context.Context) ([]*node, error) {
 
 // verify checks the bundle against what was sealed.
 func (b *bundle) verify(ctx context.Context) ([]*node, error) {
-	r, err := evidence.Verify(ctx, b.dir, evidence.VerifyOptions{})
+	r, err := evidence.Verify(ctx, b.dir, evidence.VerifyOptions{Keys: b.keys})
 	if err != nil {
 		return nil, err
 	}

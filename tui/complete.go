@@ -24,7 +24,10 @@ type completer struct {
 // offer is one completion.
 type offer struct{ text, more string }
 
-func newCompleter() *completer { return &completer{values: map[string][]timeline.Bucket{}} }
+func (m *model) newCompleter() *completer {
+	m.askNames()
+	return &completer{values: map[string][]timeline.Bucket{}}
+}
 
 // shut closes the list and tells whether it was open.
 func (c *completer) shut() bool {
@@ -77,7 +80,7 @@ func (c *completer) update(m *model, e *editor) {
 	field, value, ok := strings.Cut(c.word, ":")
 	switch {
 	case !ok:
-		c.offers = fieldOffers(c.word)
+		c.offers = fieldOffers(c.word, m.names)
 	case c.values[field] != nil:
 		c.offers = valueOffers(field, value, c.values[field])
 	default:
@@ -100,18 +103,26 @@ func wordStart(text []rune, at int) int {
 	return start
 }
 
-func fieldOffers(word string) []offer {
+func fieldOffers(word string, names []string) []offer {
 	word = strings.TrimLeft(word, "-!+")
 	if word == "" {
 		return nil
 	}
 	var front, rest []offer
-	for f := range timeline.NumFields {
-		switch name := f.Name(); {
+	put := func(name string) {
+		switch {
 		case strings.HasPrefix(name, word):
 			front = append(front, offer{name + ":", ""})
-		case strings.Contains(name, strings.ToLower(word)):
+		case strings.Contains(strings.ToLower(name), strings.ToLower(word)):
 			rest = append(rest, offer{name + ":", ""})
+		}
+	}
+	for f := range timeline.NumFields {
+		put(f.Name())
+	}
+	for _, name := range names {
+		if len(front)+len(rest) < maxOffers && isPlain(name) {
+			put(name)
 		}
 	}
 	return append(front, rest...)
@@ -144,7 +155,7 @@ type valuesMsg struct {
 const maxOffers = 500
 
 func (c *completer) askValues(m *model, field string) {
-	if _, ok := timeline.FieldByName(field); !ok {
+	if _, ok := timeline.FieldByName(field); !ok && !slices.Contains(m.names, field) {
 		return
 	}
 	s := m.c.Store

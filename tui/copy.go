@@ -1,11 +1,16 @@
 package tui
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
 )
 
 // maxCopy bounds what is put into a clipboard: terminals take no more.
@@ -29,9 +34,7 @@ func (m *model) copyText(text, what string) {
 		}
 	}
 	if argv := desktopClipboard(os.Getenv("WAYLAND_DISPLAY"), os.Getenv("DISPLAY")); argv != nil {
-		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Stdin = strings.NewReader(text)
-		go func() { _ = cmd.Run() }() // the terminal's clipboard has it too
+		m.asker.ask(laneCopy, func(ctx context.Context, tell func(tea.Msg)) { tell(copiedMsg{argv[0], handOver(ctx, argv, text)}) })
 	}
 	m.say("copied " + what + cut)
 }
@@ -46,17 +49,47 @@ func osc52(text string, tmux bool) string {
 	return s
 }
 
-// desktopClipboard is the command that sets the clipboard of a desktop.
+// desktopClipboard is the command that sets the clipboard of a desktop: Wayland's,
+// X's, macOS's.
 func desktopClipboard(wayland, x string) []string {
 	for _, c := range []struct {
 		on   bool
 		argv []string
-	}{{wayland != "", []string{"wl-copy"}}, {x != "", []string{"xclip", "-selection", "clipboard"}}, {x != "", []string{"xsel", "-ib"}}} {
+	}{
+		{wayland != "", []string{"wl-copy"}},
+		{x != "", []string{"xclip", "-selection", "clipboard"}},
+		{x != "", []string{"xsel", "-ib"}},
+		{true, []string{"pbcopy"}},
+	} {
 		if c.on {
 			if _, err := exec.LookPath(c.argv[0]); err == nil {
 				return c.argv
 			}
 		}
+	}
+	return nil
+}
+
+// maxHandOver is how long such a command may take.
+const maxHandOver = 10 * time.Second
+
+func handOver(ctx context.Context, argv []string, text string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxHandOver) // also when amber is being left
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(text)
+	return cmd.Run()
+}
+
+// copiedMsg is what became of a copy for the desktop.
+type copiedMsg struct {
+	by  string
+	err error
+}
+
+func (c copiedMsg) take(*model) error {
+	if c.err != nil {
+		return fmt.Errorf("copied for the terminal; the desktop's clipboard did not take it: %s: %w", c.by, c.err)
 	}
 	return nil
 }
@@ -82,6 +115,11 @@ func (m *model) copyHere() {
 	case atProcesses:
 		if x := m.process(); x != nil {
 			m.copyText(commandOf(x), "the command line")
+		}
+	case atDeeds:
+		if p := &m.procs.did; p.list.sel < len(p.deeds) {
+			d := p.deeds[p.list.sel]
+			m.copyText(strings.TrimSpace(d.verb+" "+d.object), "what it did")
 		}
 	case atEvidence:
 		if n := m.node(); n != nil {

@@ -103,16 +103,29 @@ func (e *editor) history(d int) {
 	e.at = len(e.text)
 }
 
+// perCell is how many characters a cell holds at most, a letter and its marks,
+// and cellsPer how many cells one of them takes at most, told as a number.
+const (
+	perCell  = 1 + maxMarks
+	cellsPer = len(`\U0010ffff`)
+)
+
 // view is the line with its cursor, w cells wide; what is before the cursor is
-// cut where it must be.
+// cut where it must be. It looks at no more than can be seen: what was pasted
+// may be long.
 func (e *editor) view(k *look, w int) string {
-	before, after := string(e.text[:e.at]), string(e.text[e.at:])
-	for _, bw := k.cut(before, 1<<20); bw > w-2 && before != ""; _, bw = k.cut(before, 1<<20) {
-		before = string([]rune(before)[1:])
+	near := perCell * (w + 1)
+	before := e.text[max(0, e.at-near):e.at]
+	for len(before) > 0 {
+		_, bw := k.cut(string(before), 1<<20)
+		if bw <= w-2 {
+			break
+		}
+		before = before[min(len(before), max(1, (bw-w)/cellsPer)):]
 	}
 	under, rest := " ", ""
-	if r := []rune(after); len(r) > 0 {
-		under, rest = string(r[0]), string(r[1:])
+	if after := e.text[e.at:min(len(e.text), e.at+1+near)]; len(after) > 0 {
+		under, rest = string(after[0]), string(after[1:])
 	}
-	return k.line(w, paint{}, seg{text: before}, seg{under, sgr("7")}, seg{text: rest})
+	return k.line(w, paint{}, seg{text: string(before)}, seg{under, sgr("7")}, seg{text: rest})
 }

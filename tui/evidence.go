@@ -13,6 +13,7 @@ import (
 	"amber/evidence"
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/evidence/encrypt"
 )
 
 // evidenceScreen is the case's bundles and its custody log as a tree.
@@ -48,15 +49,15 @@ func (m *model) loadEvidence() {
 		m.ev.known = true
 		return
 	}
-	dir, log := m.c.Dir, m.c.Log
+	dir, log, keys := m.c.Dir, m.c.Log, m.c.Keys
 	m.asker.ask(laneEvidence, func(ctx context.Context, tell func(tea.Msg)) {
-		kids, err := caseNodes(ctx, dir, log)
+		kids, err := caseNodes(ctx, dir, log, keys)
 		tell(kidsMsg{nil, kids, err})
 	})
 }
 
 // caseNodes are the bundles, oldest first, and the custody log.
-func caseNodes(ctx context.Context, dir string, log func(custody.Entry) error) ([]*node, error) {
+func caseNodes(ctx context.Context, dir string, log func(custody.Entry) error, keys *encrypt.Keyring) ([]*node, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, "evidence"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -65,7 +66,7 @@ func caseNodes(ctx context.Context, dir string, log func(custody.Entry) error) (
 	var out []*node
 	for _, e := range entries {
 		if e.IsDir() && ctx.Err() == nil {
-			out = append(out, bundleNode(filepath.Join(dir, "evidence", e.Name()), e.Name(), log))
+			out = append(out, bundleNode(filepath.Join(dir, "evidence", e.Name()), e.Name(), log, keys))
 		}
 	}
 	return append(out, custodyNode(dir)), ctx.Err()
@@ -76,6 +77,7 @@ type bundle struct {
 	*evidence.Bundle
 	id, dir string
 	log     func(custody.Entry) error
+	keys    *encrypt.Keyring
 }
 
 // looked enters a look in the custody log.
@@ -90,15 +92,18 @@ func (b *bundle) looked(action, at string) error {
 	return b.log(e)
 }
 
-func bundleNode(dir, id string, log func(custody.Entry) error) *node {
+func bundleNode(dir, id string, log func(custody.Entry) error, keys *encrypt.Keyring) *node {
 	n := &node{text: id, as: func(k *look) paint { return k.Title }}
-	opened, err := evidence.Open(dir)
+	opened, err := evidence.Open(dir, keys)
 	if err != nil {
 		n.more, n.as = err.Error(), func(k *look) paint { return k.Error }
 		return n
 	}
-	b := &bundle{opened, id, dir, log}
+	b := &bundle{opened, id, dir, log, keys}
 	n.more = string(b.State())
+	if err := b.Locked(); err != nil {
+		n.more += ", " + err.Error()
+	}
 	if a, err := b.Acquisition(); err == nil {
 		n.more += fmt.Sprintf(", %s, taken %s, %s, %s missed", a.Name, a.Start.Format("2006-01-02 15:04:05Z"), plural(a.Members, "item"), grouped(a.Misses))
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,27 +20,22 @@ import (
 
 const bundleID = "20261122T030000Z-web-abc123"
 
-// kept are the members of the tests' bundle.
-func kept() []struct {
+// piece is a member of a bundle, and what it holds.
+type piece struct {
 	m    record.Member
 	data string
-} {
-	file := func(path, data string) struct {
-		m    record.Member
-		data string
-	} {
-		return struct {
-			m    record.Member
-			data string
-		}{record.Member{Path: path, Type: record.File, Mode: 0o644, Size: int64(len(data)), Mtime: day, ReadAt: day}, data}
-	}
+}
+
+func file(path, data string) piece {
+	return piece{record.Member{Path: path, Type: record.File, Mode: 0o644, Size: int64(len(data)), Mtime: day, ReadAt: day}, data}
+}
+
+// kept are the members of the tests' bundle.
+func kept() []piece {
 	drift := record.Drift{Path: "/tmp/x", Change: record.Added, Type: record.File, Mode: 0o4755, Size: 30, Mtime: day, Member: "filesystem/upper/tmp/x"}
 	passwd := record.Drift{Path: "/etc/passwd", Change: record.Deleted, Type: record.File, Was: &record.Was{Type: record.File, Size: 900, Mtime: day, SHA256: strings.Repeat("ab", 32), Layer: 1}}
 	socket := `{"family":"inet","type":"stream","protocol":"tcp","state":"established","local":"10.0.0.4","local_port":40000,"remote":"203.0.113.9","remote_port":4444,"recv_queue":0,"send_queue":0,"owners":[{"pid":4711,"fd":3,"comm":"sh"}],"via":"sock_diag"}` + "\n"
-	return []struct {
-		m    record.Member
-		data string
-	}{
+	return []piece{
 		file(driftMember, string(drift.AppendJSON(nil))+"\n"+string(passwd.AppendJSON(nil))+"\n"),
 		file("filesystem/upper/tmp/x", "#!/bin/sh\necho \x1b[2J gone\nid\n"),
 		{record.Member{Path: "filesystem/upper/run/fuse", Type: record.Miss, Reason: "a FUSE mount: the target serves it", ReadAt: day}, ""},
@@ -47,18 +43,23 @@ func kept() []struct {
 	}
 }
 
-func makeBundle(t *testing.T, dir string) {
+func makeBundle(t *testing.T, dir string) { makeBundleOf(t, dir, kept()) }
+
+func makeBundleOf(t *testing.T, dir string, pieces []piece) {
 	t.Helper()
 	w, err := evidence.Create(dir, bundleID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"filesystem", "network"} {
+	for _, name := range []string{"filesystem", "metadata", "network"} {
+		if !slices.ContainsFunc(pieces, func(k piece) bool { return strings.HasPrefix(k.m.Path, name) }) {
+			continue
+		}
 		p, err := w.Payload(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range kept() {
+		for _, k := range pieces {
 			if !strings.HasPrefix(k.m.Path, name) {
 				continue
 			}

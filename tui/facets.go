@@ -210,10 +210,13 @@ func (m *model) facetFold() {
 
 // facetAdd asks for a field and puts it on top.
 func (m *model) facetAdd() {
-	p := &prompt{label: "field:", hint: "its commonest values are shown on top; tab completes", comp: newCompleter()}
+	p := &prompt{label: "field:", hint: "its commonest values are shown on top; tab completes", comp: m.newCompleter()}
 	p.done = func(m *model, name string) error {
 		if name = trimField(name); name == "" {
 			return errEmpty
+		}
+		if err := m.fieldKnown(name); err != nil {
+			return err
 		}
 		f := &m.tl.facets
 		f.fields = append([]facet{{field: name}}, f.fields...)

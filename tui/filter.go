@@ -38,7 +38,7 @@ func columnOf(err error) int {
 func (m *model) openFilter() {
 	p := &prompt{
 		label: "/", hint: "words, field:value, AND OR NOT, user*; tab completes, up goes back",
-		comp: newCompleter(), check: checkFilter, done: (*model).setFilter,
+		comp: m.newCompleter(), check: checkFilter, done: (*model).setFilter,
 	}
 	p.edit.had = m.filters
 	p.edit.set(m.tl.view.Filter)
@@ -47,6 +47,9 @@ func (m *model) openFilter() {
 
 func checkFilter(m *model, text string) (int, error) {
 	_, err := parseFilter(text, m.o.now())
+	if err == nil && m.names != nil { // what the timeline has nowhere would be taken for what never happened
+		_, err = query.Parse(text, query.Options{Now: m.o.now(), Extra: m.names})
+	}
 	return columnOf(err), err
 }
 

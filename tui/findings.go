@@ -46,7 +46,7 @@ func (m *model) loadFindings() {
 		m.found.known = true
 		return
 	}
-	m.asker.ask(laneWork, func(ctx context.Context, tell func(tea.Msg)) {
+	m.asker.ask(laneFindings, func(ctx context.Context, tell func(tea.Msg)) {
 		all, left, err := m.c.Findings(ctx)
 		tell(findingsMsg{all, left, err})
 	})
@@ -112,7 +112,7 @@ func (m *model) triage(f *detect.Finding) string {
 	return cmp.Or(m.notes.triages[f.ID].State, "new")
 }
 
-func (s *findingsScreen) move(d, h int) {
+func (s *findingsScreen) move(d int) {
 	if s.matrix {
 		s.tech = max(0, s.tech+d)
 		return

@@ -164,7 +164,11 @@ func (m *model) findingDetail(w int, f *detect.Finding) []string {
 	}
 	out = append(out, add("rule", f.RuleID+" by "+author), add("ATT&CK", strings.Join(f.Techniques, " ")+"  "+strings.Join(f.Tactics, " ")))
 	if t := m.notes.triages[f.ID]; t.State != "" {
-		out = append(out, add("triage", t.State+" by "+t.Author+": "+t.Text))
+		why := ""
+		if t.Text != "" {
+			why = ": " + t.Text
+		}
+		out = append(out, add("triage", t.State+" by "+t.Author+why))
 	}
 	if f.Suppressed != "" {
 		out = append(out, add("suppressed", f.Suppressed))

@@ -46,7 +46,7 @@ func (m *model) followed() tea.Cmd {
 		return nil
 	}
 	reopen := m.c.Reopen
-	m.asker.ask(laneWork, func(_ context.Context, _ func(tea.Msg)) {
+	m.asker.ask(laneFollow, func(_ context.Context, _ func(tea.Msg)) {
 		s, err := reopen()
 		if s != nil || err != nil {
 			m.asker.send(reopenedMsg{s, err})
@@ -65,7 +65,19 @@ func (r reopenedMsg) take(m *model) error {
 	m.tl.gen++
 	m.startEnd()
 	m.askOverview()
+	m.loadFindings()
+	m.outdate()
 	return nil
+}
+
+// outdate forgets what was joined of an older timeline, but for what one looks at.
+func (m *model) outdate() {
+	if m.screen != onProcesses {
+		m.procs = processScreen{did: deedPane{on: m.procs.did.on, gen: m.procs.did.gen}, loading: m.procs.loading}
+	}
+	if m.screen != onStory && !m.story.told.loading {
+		m.story.told = told{}
+	}
 }
 
 // closeLater closes a store that questions may still be reading.

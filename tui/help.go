@@ -35,7 +35,7 @@ func introduction(s screen) []string {
 	case onFindings:
 		return []string{"What the rules found. Enter shows a finding's events in the timeline;", "a shows the same as ATT&CK matrix. c confirms, b calls it benign and asks why."}
 	case onProcesses:
-		return []string{"Which process started which, with their lifetimes as bars; * is the freeze.", "Enter shows a process's events in the timeline."}
+		return []string{"Which process started which, with their lifetimes as bars; * is the freeze.", "Behind a command: f4 n1 are 4 events with its files and 1 with its connections.", "Tab goes to what the chosen process did; enter shows its events in the timeline."}
 	case onEvidence:
 		return []string{"What was collected. What differs from the image comes first.", "Enter unfolds or views; every look is entered in the custody log."}
 	case onStory:
@@ -52,21 +52,27 @@ func introduction(s screen) []string {
 func (m *model) helpGroups(here place) (map[string][]binding, []string) {
 	groups := map[string][]binding{}
 	var order []string
-	near := []place{here}
-	if here&atTimeline != 0 {
-		near = append(near, atTimeline)
-	}
-	for _, b := range m.keymap {
-		for _, p := range near {
-			if b.on&p != 0 {
-				if groups[b.group] == nil {
-					order = append(order, b.group)
-				}
-				groups[b.group] = append(groups[b.group], b)
-				break
+	seen := map[string]bool{}
+	add := func(on place, everywhere bool) {
+		for _, b := range m.keymap {
+			if b.on&on == 0 || (b.on == anywhere) != everywhere || seen[b.keys+b.help] {
+				continue
 			}
+			seen[b.keys+b.help] = true
+			if groups[b.group] == nil {
+				order = append(order, b.group)
+			}
+			groups[b.group] = append(groups[b.group], b)
 		}
 	}
+	add(here, false)
+	switch { // then what the panes beside it take
+	case here&atTimeline != 0:
+		add(atTimeline, false)
+	case here&(atProcesses|atDeeds) != 0:
+		add(atProcesses|atDeeds, false)
+	}
+	add(here, true)
 	return groups, order
 }
 
@@ -113,7 +119,7 @@ func firstKey(keys string) string {
 func (m *model) setTheme(name string) error {
 	k, err := newLook(name, m.k.ascii)
 	if err == nil {
-		m.k = k
+		m.k, m.theme = k, name
 	}
 	return err
 }
@@ -137,7 +143,7 @@ func (m *model) nextClock() {
 
 func (m *model) zeroHere() {
 	if r := m.tl.win.selected(); r != nil {
-		m.times.zero, m.times.clock = r.Time.Micros, clockRelative
+		m.times.zero, m.times.clock, m.times.counts = r.Time.Micros, clockRelative, true
 		m.say("times count from this row")
 	}
 }

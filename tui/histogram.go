@@ -203,7 +203,7 @@ func (b barsMsg) take(m *model) error {
 		m.startInBulk(b.span)
 	}
 	o.drawn++
-	if m.times.zero == 0 {
+	if !m.times.counts {
 		m.times.zero = b.span.From
 	}
 	return nil
@@ -245,6 +245,7 @@ func (d overviewMsg) take(m *model) error {
 	}
 	o.done = true
 	o.drawn++
+	m.times.counts = m.times.counts || d.err == nil // from the beginning of the first bars
 	return d.err
 }
 

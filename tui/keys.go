@@ -40,6 +40,9 @@ func (m *model) pressed(msg tea.KeyMsg) tea.Cmd {
 		} else {
 			cmds = append(cmds, m.dispatch(p.name))
 		}
+		if p.name == "paste" && m.cutPaste != nil && m.cutPaste() {
+			m.say("only the beginning of what was pasted was taken: 64 KiB")
+		}
 	}
 	return tea.Batch(cmds...)
 }
@@ -56,6 +59,7 @@ const (
 	atEvidence
 	atStory
 	atTold
+	atDeeds
 	anywhere   = place(0xffff)
 	atTimeline = atList | atFacets | atDetail
 )
@@ -66,6 +70,9 @@ func (m *model) here() place {
 	case onFindings:
 		return atFindings
 	case onProcesses:
+		if m.procs.did.focus && m.deedsShown() {
+			return atDeeds
+		}
 		return atProcesses
 	case onEvidence:
 		return atEvidence
@@ -201,6 +208,7 @@ func generalKeys() []binding {
 		{"ctrl+t", anywhere, "", "another theme", g, act((*model).nextTheme)},
 		{"R", anywhere, "", "isolate, collect or release a container", g, act((*model).openRespond)},
 		{"ctrl+l", anywhere, "", "draw the screen anew", g, func(*model) tea.Cmd { return tea.ClearScreen }},
+		{"ctrl+z", anywhere, "", "to the shell, until fg", g, try((*model).pause)},
 		{"q", anywhere, "quit", "leave amber", g, (*model).quit},
 		{"ctrl+c", anywhere, "", "stop what runs; a second time leaves", g, (*model).interrupt},
 		{"esc", anywhere, "", "stop what runs, or close a pane", g, act((*model).escape)},

@@ -25,12 +25,13 @@ func (s screen) String() string {
 
 // model is all that is on the screen.
 type model struct {
-	c      Case
-	o      Options
-	k      look
-	term   *terminal
-	asker  *asker
-	keymap []binding
+	c        Case
+	o        Options
+	k        look
+	term     *terminal
+	cutPaste func() bool // whether what was pasted last was cut; nil where nobody knows
+	asker    *asker
+	keymap   []binding
 
 	w, h   int
 	screen screen
@@ -40,6 +41,7 @@ type model struct {
 	said   string // what the bottom line says, until the next key
 	bad    bool   // it is an error
 	mouse  bool
+	theme  string // that was chosen here; empty: the terminal's
 	doing  string // the work in the background, in words
 	risk   string // what would be lost by leaving now
 
@@ -52,6 +54,7 @@ type model struct {
 	drag  int // column where the mouse was pressed on the histogram, -1 for none
 
 	filters []string // earlier filters, the latest last
+	names   []string // the fields without a column; nil while that is not known
 }
 
 func newModel(c Case, k look, o Options) *model {
@@ -77,7 +80,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyMsg:
 		return m, m.pressed(msg)
 	case tea.MouseMsg:
-		return m, m.moused(msg)
+		m.moused(msg)
+		return m, nil
 	case started:
 		m.begin()
 	case tickMsg:
@@ -111,6 +115,9 @@ func (m *model) resized() {
 		m.tl.win.show(m.listHeight())
 		if m.tl.bars != m.histogramBars() {
 			m.askOverview()
+		}
+		if m.screen == onProcesses {
+			m.askDeeds()
 		}
 	}
 }

@@ -14,17 +14,20 @@ func toggleMouse(m *model) tea.Cmd {
 }
 
 // moused: the wheel scrolls, a click chooses, a drag over the bars zooms.
-func (m *model) moused(msg tea.MouseMsg) tea.Cmd {
+func (m *model) moused(msg tea.MouseMsg) {
 	if m.over != nil {
-		return nil
+		return
 	}
 	switch msg.Button {
 	case tea.MouseButtonWheelUp:
 		m.move(-3)
-		return nil
+		return
 	case tea.MouseButtonWheelDown:
 		m.move(3)
-		return nil
+		return
+	}
+	if msg.Action == tea.MouseActionPress {
+		m.said = "" // as with a key
 	}
 	y := msg.Y - 1
 	switch {
@@ -37,7 +40,6 @@ func (m *model) moused(msg tea.MouseMsg) tea.Cmd {
 	case msg.Action == tea.MouseActionPress && msg.Button == tea.MouseButtonLeft:
 		m.clickTimeline(msg.X, y-m.chartLines()-1)
 	}
-	return nil
 }
 
 func (m *model) clickTab(x int) {
@@ -63,18 +65,49 @@ func (m *model) clickLine(msg tea.MouseMsg, y int) {
 	case onFindings:
 		l, n = &m.found.list, len(m.shownFindings())
 	case onProcesses:
-		l, n = &m.procs.list, len(m.procs.rows)
+		m.clickProcess(msg.X, y)
+		return
 	case onEvidence:
 		l, n = &m.ev.list, len(m.nodes())
 	default:
 		return
 	}
-	if i := l.top + y - 1; i < n {
-		again := i == l.sel
-		l.sel = i
-		if again {
-			m.dispatch("enter")
+	m.clickList(l, l.top+y-1, n)
+}
+
+// clickList chooses a line of a list; the chosen one is opened.
+func (m *model) clickList(l *list, i, n int) {
+	if i < 0 || i >= n {
+		return
+	}
+	again := i == l.sel
+	l.sel = i
+	if again {
+		m.dispatch("enter")
+	}
+}
+
+// clickProcess chooses a process, or something that it did.
+func (m *model) clickProcess(x, y int) {
+	p := &m.procs
+	top, deeds := 0, false
+	switch {
+	case m.deedsBeside() && x >= m.w-m.deedsWidth():
+		deeds = true
+	case m.deedsBelow() > 0 && y >= m.h-2-m.deedsBelow():
+		top, deeds = m.h-2-m.deedsBelow(), true
+	}
+	was := p.did.focus
+	if p.did.focus = deeds; !deeds {
+		m.clickList(&p.list, p.list.top+y-1, len(p.rows))
+		m.askDeeds()
+		return
+	}
+	if i := p.did.list.top + y - top - 1 - len(m.strips(m.w)); i >= 0 && i < len(p.did.deeds) {
+		if !was {
+			p.did.list.sel = -1 // one click chooses
 		}
+		m.clickList(&p.did.list, i, len(p.did.deeds))
 	}
 }
 
@@ -86,15 +119,20 @@ func (m *model) dragged(msg tea.MouseMsg) {
 	case msg.Action == tea.MouseActionPress && msg.Button == tea.MouseButtonLeft:
 		m.drag = msg.X
 	case msg.Action == tea.MouseActionRelease && m.drag >= 0:
-		from, to := min(m.drag, msg.X)-chartLabel, max(m.drag, msg.X)-chartLabel
+		from, to := m.barAt(min(m.drag, msg.X)), m.barAt(max(m.drag, msg.X))
 		m.drag = -1
 		first := floor(o.span.From, o.width)
 		if to == from {
-			m.jumpTo(first + int64(max(0, from))*o.width)
+			m.jumpTo(first + int64(from)*o.width)
 			return
 		}
-		m.zoomTo(span{first + int64(max(0, from))*o.width, first + int64(to+1)*o.width}, false)
+		m.zoomTo(span{first + int64(from)*o.width, first + int64(to+1)*o.width}, false)
 	}
+}
+
+// barAt is the bar at a column, of one beside them the nearest.
+func (m *model) barAt(x int) int {
+	return max(0, min(x-chartLabel, min(m.w-chartLabel, len(m.tl.over.bars))-1))
 }
 
 // clickTimeline chooses a row, or a value at the side.

@@ -53,6 +53,9 @@ func (p *prompt) key(m *model, k press) tea.Cmd {
 }
 
 func (p *prompt) enter(m *model) {
+	if p.look(m); p.wrong != "" {
+		return
+	}
 	m.over = nil
 	if err := p.done(m, p.edit.String()); err != nil {
 		m.over = p
@@ -279,8 +282,12 @@ func (t *pages) view(m *model, w, h int) []string {
 		}
 		out = append(out, m.k.line(w, paint{}, seg{" ", paint{}}, seg{text, t.lines[i].as}))
 	}
-	place := fmt.Sprintf(" esc leaves, j k scroll, y copies   %d-%d of %d", min(len(t.lines), t.top+1), min(len(t.lines), t.top+t.seen), len(t.lines))
-	return append(out, m.k.line(w, paint{}, seg{place, m.k.Dim}))
+	return append(out, m.k.line(w, paint{}, seg{" esc leaves, j k scroll, y copies   " + t.place(), m.k.Dim}))
+}
+
+// place is which lines are on the screen.
+func (t *pages) place() string {
+	return fmt.Sprintf("%d-%d of %d", min(len(t.lines), t.top+1), min(len(t.lines), t.top+t.seen), len(t.lines))
 }
 
 // errEmpty asks for something to be written.

@@ -46,7 +46,7 @@ func (m *model) openJump() {
 }
 
 func (m *model) openSearch() {
-	p := &prompt{label: "search:", hint: "goes to the next row that matches; n and N go on", comp: newCompleter(), check: checkFilter}
+	p := &prompt{label: "search:", hint: "goes to the next row that matches; n and N go on", comp: m.newCompleter(), check: checkFilter}
 	p.edit.set(m.tl.detail.search)
 	p.done = func(m *model, s string) error {
 		if _, err := parseFilter(s, m.o.now()); err != nil {
@@ -271,10 +271,13 @@ func (m *model) setColumns(cols []column) {
 }
 
 func (m *model) addColumn() {
-	p := &prompt{label: "column:", hint: "a field; tab completes", comp: newCompleter()}
+	p := &prompt{label: "column:", hint: "a field; tab completes", comp: m.newCompleter()}
 	p.done = func(m *model, s string) error {
 		if s = trimField(s); s == "" {
 			return errEmpty
+		}
+		if err := m.fieldKnown(s); err != nil {
+			return err
 		}
 		m.setColumns(append([]column{{Name: s, Width: 16}}, m.tl.cols...))
 		return nil

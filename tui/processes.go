@@ -25,9 +25,11 @@ type processScreen struct {
 	freezes []freeze
 	touched map[correlate.Ref][]string // files that a process wrote
 	list    list
-	want    correlate.Ref // what to show once the graph is here
-	pid     string        // and to choose: the process of this number
-	at      int64         // that ran then
+	want    correlate.Ref     // what to show once the graph is here
+	pid     string            // and to choose: the process of this number
+	at      int64             // that ran then
+	all     []*correlate.Proc // of the tree, folded or not
+	did     deedPane
 }
 
 // processRow is a line of the tree.
@@ -168,6 +170,7 @@ func (m *model) chooseScope() {
 		}
 	}
 	p.want, p.pid = correlate.Ref{}, ""
+	m.askDeeds()
 }
 
 // runs is the process of the wanted number in a container or host: the last one
@@ -196,7 +199,7 @@ const maxProcesses = 20_000
 
 func (m *model) growTree() {
 	p := &m.procs
-	p.rows, p.cut, p.span = nil, false, span{}
+	p.rows, p.all, p.cut, p.span = nil, nil, false, span{}
 	if p.scope >= len(p.scopes) {
 		return
 	}
@@ -206,11 +209,13 @@ func (m *model) growTree() {
 	for i, r := range roots {
 		m.addBranch(r, "", i == len(roots)-1, true)
 	}
-	p.list.show(len(p.rows), m.h-5)
+	p.list.show(len(p.rows), m.treeHeight())
+	m.askDeeds()
 }
 
 // measure finds from when to when the tree lasts.
 func (p *processScreen) measure(procs []*correlate.Proc) {
+	p.all = append(p.all, procs...)
 	for _, x := range procs {
 		end := x.Start.Micros
 		if x.End != timeline.NoTime {
@@ -254,6 +259,11 @@ func processKeys() []binding {
 	g := "processes"
 	return []binding{
 		{"enter", atProcesses, "its events", "the events of the process, in the timeline", g, act((*model).openProcess)},
+		{"enter", atDeeds, "the event", "the event among all of the process, in the timeline", g, act((*model).openDeed)},
+		{"S", atDeeds, "pin", "pin the event to the story", g, act((*model).pinDeed)},
+		{"tab", atDeeds, "back to the tree", "back to the tree", g, act((*model).focusDeeds)},
+		{"tab", atProcesses, "what it did", "to what the process did: its files, its network", g, act((*model).focusDeeds)},
+		{"f", atProcesses | atDeeds, "", "what the process did: show or hide", g, act((*model).toggleDeeds)},
 		{"c", atProcesses, "another container", "another container or host", g, act((*model).openScopes)},
 		{"space h l left right", atProcesses, "fold", "fold what it started, or unfold it", g, act((*model).foldProcess)},
 		{"v", atProcesses, "all of it", "all that is known of the process", g, act((*model).readProcess)},
@@ -276,21 +286,13 @@ func (m *model) foldProcess() {
 	}
 }
 
-// openProcess shows the rows with the process's number, host and time.
+// openProcess shows what is told of the process, in the timeline.
 func (m *model) openProcess() {
 	x := m.process()
 	if x == nil {
 		return
 	}
-	f := "process.pid:" + pidText(x)
-	if x.Host != "" {
-		f += " AND " + term("host.name", x.Host)
-	}
-	v := view{Filter: f, At: x.Start.Micros, HasAt: true, Row: x.Row, Title: "process " + pidText(x)}
-	if x.End != timeline.NoTime {
-		v.Span = span{x.Start.Micros - 1e6, x.End.Micros + 1e6}
-	}
-	m.visit(v)
+	m.visit(view{Filter: m.procs.told(x), At: x.Start.Micros, HasAt: true, Row: x.Row, Title: "process " + pidText(x)})
 }
 
 func (m *model) pinProcess() {

@@ -14,8 +14,27 @@ func pidText(x *correlate.Proc) string { return strconv.FormatInt(x.PID, 10) }
 
 func commandOf(x *correlate.Proc) string { return cmp.Or(x.CommandLine, x.Executable, "?") }
 
-// processView is the tree, with lifetimes as bars.
+// processView is the tree, and what the chosen process did.
 func (m *model) processView(w, h int) []string {
+	if len(m.procs.scopes) == 0 || m.procs.graph == nil {
+		return m.treeView(w, h)
+	}
+	side, below := m.deedsWidth(), m.deedsBelow()
+	out := m.treeView(w-side, h-below)
+	if side > 0 {
+		bar := m.k.Rule.of(m.k.glyphs.column)
+		for i, l := range m.deedsView(side-1, len(out)) {
+			out[i] += bar + l
+		}
+	}
+	if below > 0 {
+		out = append(out, m.deedsView(w, below)...)
+	}
+	return out
+}
+
+// treeView is the tree, with lifetimes as bars.
+func (m *model) treeView(w, h int) []string {
 	k, p := &m.k, &m.procs
 	switch {
 	case p.graph == nil && p.loading:
@@ -60,8 +79,11 @@ func (m *model) processLine(w, bar int, r *processRow, sel bool) string {
 		fold = fmt.Sprintf(" [+%d]", countAll(x.Children))
 	}
 	activity := ""
-	if n := len(m.procs.touched[x.Ref]); n > 0 {
-		activity = fmt.Sprintf(" wrote %d", n)
+	if x.Files > 0 {
+		activity += fmt.Sprintf(" f%d", x.Files)
+	}
+	if x.Network > 0 {
+		activity += fmt.Sprintf(" n%d", x.Network)
 	}
 	left := k.line(w-bar-1, over, seg{fmt.Sprintf("%7d ", x.PID), k.Dim}, seg{r.prefix, k.Rule}, seg{commandOf(x), m.commandPaint(x)}, seg{fold, k.Warn}, seg{activity, k.Good}, seg{"  " + x.User, k.Dim})
 	return left + " " + m.lifeBar(bar, x)

@@ -81,7 +81,7 @@ func (c cutter) show(r rune, raw string, marks *int) (string, int) {
 		*marks = maxMarks
 		return escape(r)
 	case unicode.Is(unicode.Mn, r):
-		if *marks >= maxMarks {
+		if *marks >= maxMarks || runewidth.RuneWidth(r) != 0 { // the ideographs' tone marks stand beside them on some terminals
 			return escape(r)
 		}
 		*marks++

@@ -18,6 +18,7 @@ import (
 	"amber/evidence/record"
 	"amber/timeline"
 	"amber/timeline/detect"
+	"amber/tui/layer"
 )
 
 // checkLine fails where a line is not exactly as wide as the screen, or holds
@@ -109,6 +110,7 @@ func TestCutKeeps(t *testing.T) {
 		"\U000e0041":  `\U000e0041`,
 		"\xff":        `\xff`,
 		"\u0301start": `\u0301start`,
+		"A\u302d":     `A\u302d`,
 	} {
 		if got, _ := c.cut(text, 200); got != want {
 			t.Errorf("%q is shown as %q, not %q", text, got, want)
@@ -140,6 +142,10 @@ func hostileCase(t *testing.T) Case {
 		events = append(events, small{
 			dataset: "auditd." + short, user: short, action: short, outcome: short, namespace: short, name: short, ip: short, message: text, extra: short,
 			host: short, container: short, pid: int64(1000 + i), command: short + " " + short, after: 1e9 * 60 * 1,
+			file: text, peer: short,
+		}, small{ // and what a process did is told of a file of such a name alone
+			dataset: "auditd.log", action: short, host: short, container: short, pid: int64(1000 + i), command: short + " " + short, after: 1e9 * 61, file: short,
+			more: map[string]string{"error.code": short},
 		})
 	}
 	s := storeOf(t, events)
@@ -169,7 +175,7 @@ func TestHostile(t *testing.T) {
 	walks := []string{
 		"", "jjjj", "<enter>jjjjjjjjjjjj", "<enter>l", "<enter>ljjjj>>", "<enter>ll", "<enter>v<pgdown>", "<enter>jj<enter>", "p", "fjjj", "f<enter>", "f!", "b", "bb", "c",
 		"/user.name:<tab>", "/user.name:<tab><tab><enter>", "/)", "@nonsense<enter>", "S#tag\u202e<enter>e\x1b[2Jcomment<enter>5", "5", "2", "2a", "2jjj<enter>", "2v", "2<enter>", "2bwhy<enter>", "2S5",
-		"3", "3jj", "3v", "3c", "4", "4<enter>", "?", ":", ":theme<enter>", "t", "tt", "zz", "Z", "G", "nN", "s*<enter>", "<enter>y", "tab", "R", "<ctrl+s>",
+		"3", "3jj", "3v", "3c", "3f", "3<tab>", "3<tab>jjj<enter>", "3jjjj<tab>jS5", "3ff", "3j<tab>y", "4", "4<enter>", "?", ":", ":theme<enter>", "t", "tt", "zz", "Z", "G", "nN", "s*<enter>", "<enter>y", "tab", "R", "<ctrl+s>",
 	}
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {300, 80}, {20, 6}} {
 		for i, walk := range walks {
@@ -222,6 +228,23 @@ func TestHostileEvidence(t *testing.T) {
 		s.view()
 	}
 	for _, text := range hostile() {
+		d := &record.Drift{Path: text, Type: record.File, Change: record.Changed, Was: &record.Was{Type: record.File, SHA256: text}}
+		for _, c := range []*comparison{
+			compared(d, &layer.File{Data: []byte(text[:min(len(text), maxCompared)]), Layer: text, SHA256: text}, []byte("x\n"+text[:min(len(text), maxCompared-2)]), 1<<30),
+			compared(d, &layer.File{Data: []byte("\x00" + text[:min(len(text), 5000)]), SHA256: "other"}, []byte("\x00\n"+text[:min(len(text), 5000)]), 7),
+			nil,
+		} {
+			v := &viewer{b: &bundle{}, path: text, drift: d, compared: c, mode: viewDiff, member: &record.Member{Path: text}}
+			if c == nil {
+				v.failed = errors.New(text)
+			}
+			v.lay(s.m)
+			s.m.over = v
+			for range 3 {
+				s.view()
+				s.keys("<pgdown>")
+			}
+		}
 		for mode := range viewModes() {
 			v := &viewer{b: &bundle{}, path: text, mode: mode, data: []byte(text[:min(len(text), pieceSize)]), member: &record.Member{Path: text, Notes: []string{text}, Size: 1 << 30}, drift: &record.Drift{Path: text, Was: &record.Was{SHA256: text}}}
 			v.lay(s.m)

@@ -87,7 +87,7 @@ func (s *stage) keys(typed string) {
 
 func named(t *testing.T, name string) tea.KeyMsg {
 	for k, n := range map[tea.KeyType]string{
-		tea.KeyEnter: "enter", tea.KeyEsc: "esc", tea.KeyTab: "tab", tea.KeySpace: "space", tea.KeyUp: "up", tea.KeyDown: "down",
+		tea.KeyEnter: "enter", tea.KeyEsc: "esc", tea.KeyTab: "tab", tea.KeyShiftTab: "shift+tab", tea.KeySpace: "space", tea.KeyUp: "up", tea.KeyDown: "down",
 		tea.KeyPgDown: "pgdown", tea.KeyCtrlS: "ctrl+s", tea.KeyCtrlU: "ctrl+u", tea.KeyBackspace: "backspace", tea.KeyCtrlT: "ctrl+t", tea.KeyCtrlC: "ctrl+c",
 	} {
 		if n == name {
@@ -149,6 +149,8 @@ type small struct {
 	host, container                     string
 	pid                                 int64
 	command                             string
+	file, peer                          string
+	more                                map[string]string
 }
 
 // fixture are events of three sources: nine harmless ones a minute for half an
@@ -217,6 +219,7 @@ func (x small) event(file int32, i int) *timeline.Event {
 	for f, v := range map[timeline.Field]string{
 		timeline.EventDataset: x.dataset, timeline.UserName: x.user, timeline.EventAction: x.action, timeline.EventOutcome: x.outcome,
 		timeline.OrchestratorNamespace: x.namespace, timeline.OrchestratorResourceName: x.name, timeline.SourceIP: x.ip, timeline.Message: x.message,
+		timeline.FilePath: x.file, timeline.DestinationIP: x.peer,
 		timeline.HostName: x.host, timeline.ContainerID: x.container, timeline.ProcessCommandLine: x.command, timeline.ProcessExecutable: strings.Split(x.command, " ")[0],
 	} {
 		e.Str(f, []byte(v))
@@ -227,6 +230,9 @@ func (x small) event(file int32, i int) *timeline.Event {
 	}
 	if x.extra != "" {
 		e.More([]byte("aws.cloudtrail.user_identity.access_key_id"), []byte(x.extra))
+	}
+	for name, v := range x.more {
+		e.More([]byte(name), []byte(v))
 	}
 	e.Raw = append(e.Raw, timeline.RawRef{File: file, Ranges: []timeline.Range{{Offset: int64(i) * 1000, Length: 900}}})
 	return &e

@@ -56,6 +56,7 @@ func (m *model) restore() bool {
 	if m.o.Theme == "" && s.Theme != "" && os.Getenv("NO_COLOR") == "" {
 		_ = m.setTheme(s.Theme) // one that is not known any more changes nothing
 	}
+	m.theme = s.Theme // also where it is not shown this time
 	m.filters, m.times.clock, m.tl.side = s.Filters, clockNamed(s.Clock), s.Side
 	m.show(s.View)
 	if s.View.Filter != "" || !s.View.Span.all() {
@@ -71,7 +72,7 @@ func (m *model) saveSession() error {
 		return nil
 	}
 	m.tl.view.Screen = m.screen
-	s := session{m.tl.view, m.tl.cols, m.filters, m.times.clock.String(), m.k.theme, m.tl.side}
+	s := session{m.tl.view, m.tl.cols, m.filters, m.times.clock.String(), m.theme, m.tl.side}
 	data, err := json.Marshal(s)
 	if err == nil {
 		err = errors.Join(durable.MkdirAll(filepath.Dir(path)), durable.WriteFile(path, data))

@@ -10,9 +10,12 @@ func (m *model) move(d int) {
 	case atDetail:
 		m.tl.detail.move(d, m.detailHeight()-1)
 	case atFindings:
-		m.found.move(d, m.h)
+		m.found.move(d)
 	case atProcesses:
-		m.procs.list.move(d, len(m.procs.rows), m.h-4)
+		m.procs.list.move(d, len(m.procs.rows), m.treeHeight())
+		m.askDeeds()
+	case atDeeds:
+		m.procs.did.list.move(d, len(m.procs.did.deeds), m.deedRows())
 	case atEvidence:
 		m.moveEvidence(d)
 	case atTold:
@@ -64,6 +67,10 @@ func (m *model) pageHeight() int {
 		return m.sideHeight()
 	case atDetail:
 		return m.detailHeight() - 1
+	case atDeeds:
+		return m.deedRows()
+	case atProcesses:
+		return m.treeHeight()
 	}
 	return m.h - 4
 }

@@ -18,8 +18,14 @@ type told struct {
 	loading bool
 	failed  error
 	lines   []toldLine
-	laid    int // the width that the lines are for
+	laid    laidFor
 	list    list
+}
+
+// laidFor is what the lines depend on.
+type laidFor struct {
+	w  int
+	at times
 }
 
 // toldLine is a line of it; Of is the sentence that it belongs to.
@@ -76,7 +82,7 @@ func eachOf(all []detect.Finding) func(context.Context, func(*detect.Finding) er
 func (t toldMsg) take(m *model) error {
 	d := &m.story.told
 	d.loading, m.doing = false, ""
-	d.story, d.failed, d.laid = t.story, t.err, 0
+	d.story, d.failed, d.laid = t.story, t.err, laidFor{}
 	if t.graph != nil && m.procs.graph == nil {
 		m.procs.know(t.graph, nil)
 	}
@@ -85,10 +91,11 @@ func (t toldMsg) take(m *model) error {
 
 // lay breaks the story into lines.
 func (d *told) lay(w int, at times) {
-	if d.laid == w || d.story == nil {
+	key := laidFor{w, at}
+	if d.laid == key || d.story == nil {
 		return
 	}
-	d.laid, d.lines = w, nil
+	d.laid, d.lines = key, nil
 	d.add(w, "", d.story.Title, nil, true)
 	d.parties(w, "who: ", d.story.Actors)
 	d.parties(w, "on what: ", d.story.Targets)
@@ -98,7 +105,7 @@ func (d *told) lay(w int, at times) {
 		d.add(w, "", sec.Name, nil, true)
 		for j := range sec.Sentences {
 			x := &sec.Sentences[j]
-			d.add(w, "  "+at.in(x.First.Micros).Format("15:04:05")+"  ", sentenceOf(x), x, false)
+			d.add(w, "  "+at.short(x.First.Micros)+"  ", sentenceOf(x), x, false)
 		}
 	}
 	for _, n := range d.story.Notes {

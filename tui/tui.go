@@ -19,6 +19,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"amber/evidence/custody"
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/detect"
 	"amber/tui/background"
@@ -38,6 +39,11 @@ type Case struct {
 	Findings func(context.Context) (found []detect.Finding, left string, err error)
 	// Log enters a look into evidence in the custody log.
 	Log func(custody.Entry) error
+	// Keys opens bundles that are encrypted; it may be nil.
+	Keys *encrypt.Keyring
+	// Blob opens a layer of an image by its digest, wherever one is kept here. What
+	// it gives is hashed before it is shown.
+	Blob func(ctx context.Context, digest string) (io.ReadCloser, error)
 	// Respond acts on containers.
 	Respond Responder
 }
@@ -63,8 +69,15 @@ func Run(ctx context.Context, c Case, o Options) error {
 	out := &terminal{File: os.Stdout}
 	m := newModel(c, k, o)
 	m.term = out
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithAltScreen(), tea.WithFPS(120), tea.WithOutput(out), tea.WithoutSignalHandler())
+	with := []tea.ProgramOption{tea.WithContext(ctx), tea.WithAltScreen(), tea.WithFPS(120), tea.WithOutput(out), tea.WithoutSignalHandler()}
+	if isTerminal(os.Stdin) { // tea opens another where it is not
+		keys := &keyboard{File: os.Stdin}
+		m.cutPaste = func() bool { return keys.cut.Swap(false) }
+		with = append(with, tea.WithInput(keys))
+	}
+	p := tea.NewProgram(m, with...)
 	m.asker = newAsker(ctx, p.Send)
+	defer pauses(p)()
 	_, err = p.Run()
 	cancel()
 	m.asker.busy.Wait()

@@ -3,12 +3,10 @@ package tui
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -24,13 +22,51 @@ type viewer struct {
 	path   string
 	member *record.Member
 	drift  *record.Drift // nil where it is not known to differ from the image
-	mode   int           // 0 text, 1 hex, 2 strings, 3 what is known of it
+	mode   int           // the number of its name in viewModes
 	off    int64
 	data   []byte
+
+	asked    bool // for what the image has
+	compared *comparison
+	failed   error
 }
 
-// viewModes are named in the order of their numbers.
-func viewModes() []string { return []string{"text", "hex", "strings", "about"} }
+// Modes that a viewer begins with, and what they are called.
+const (
+	viewHex   = 1
+	viewAbout = 3
+	viewDiff  = 4
+)
+
+func viewModes() []string { return []string{"text", "hex", "strings", "about", "diff"} }
+
+// modes are those that there is something to show for.
+func (v *viewer) modes() []int {
+	out := []int{0, viewHex, 2, viewAbout}
+	if v.path == "" {
+		out = []int{viewAbout}
+	}
+	if v.compares() {
+		out = append(out, viewDiff)
+	}
+	return out
+}
+
+// turn goes d modes on.
+func (v *viewer) turn(m *model, d int) {
+	all := v.modes()
+	at := max(0, slices.Index(all, v.mode))
+	v.show(m, all[(at+d+len(all))%len(all)])
+}
+
+// show shows a mode from its beginning.
+func (v *viewer) show(m *model, mode int) {
+	v.mode, v.top = mode, 0
+	if mode == viewDiff {
+		m.compare(v)
+	}
+	v.lay(m)
+}
 
 // pieceSize is how much is read at a time.
 const pieceSize = 256 << 10
@@ -49,7 +85,7 @@ func (m *model) view(b *bundle, path string, d *record.Drift) {
 	v := &viewer{b: b, path: path, drift: d}
 	v.title = path
 	if path == "" {
-		v.title, v.mode = d.Path, 3
+		v.title, v.mode = d.Path, viewAbout
 	}
 	m.over = v
 	v.lay(m)
@@ -100,11 +136,11 @@ func (p pieceMsg) take(m *model) error {
 	}
 	first := v.member == nil
 	v.member, v.off, v.data, v.top = p.member, p.off, p.data, 0
-	if first && !textual(v.data) {
-		v.mode = 1
+	if first && v.mode != viewDiff && !textual(v.data) {
+		v.mode = viewHex
 	}
 	if first && p.member.Type != record.File && p.member.Type != record.Hardlink {
-		v.mode = 3
+		v.mode = viewAbout
 	}
 	v.lay(m)
 	return nil
@@ -119,9 +155,18 @@ func textual(b []byte) bool {
 func (v *viewer) key(m *model, p press) tea.Cmd {
 	switch p.name {
 	case "tab", "l", "right":
-		v.mode = (v.mode + 1) % len(viewModes())
+		v.turn(m, 1)
 	case "shift+tab", "h", "left":
-		v.mode = (v.mode + len(viewModes()) - 1) % len(viewModes())
+		v.turn(m, -1)
+	case "d":
+		if !v.compares() {
+			m.say("the image has no file here to compare it with")
+			return nil
+		}
+		v.show(m, viewDiff)
+	case "esc", "q":
+		m.asker.stop(laneRaw) // nobody waits for the image any more
+		return v.pages.key(m, p)
 	case "n", "]":
 		if v.member != nil && v.off+pieceSize < v.member.Size {
 			m.readPiece(v, v.off+pieceSize)
@@ -135,113 +180,20 @@ func (v *viewer) key(m *model, p press) tea.Cmd {
 	default:
 		return v.pages.key(m, p)
 	}
-	v.top = 0
-	v.lay(m)
 	return nil
 }
 
-// lay sets the lines for the mode.
-func (v *viewer) lay(m *model) {
-	tabs := viewModes()
-	tabs[v.mode] = "[" + tabs[v.mode] + "]"
-	v.title = v.path + "  " + strings.Join(tabs, " ")
-	if v.path == "" {
-		v.title = v.drift.Path
-	}
-	if v.member != nil && v.member.Size > pieceSize {
-		v.title += fmt.Sprintf("  bytes %s to %s of %s, n N other pieces", grouped(v.off), grouped(v.off+int64(len(v.data))), grouped(v.member.Size))
-	}
-	switch v.mode {
-	case 0:
-		v.lines = reader("", layJSON(v.data), max(20, m.w-3)).lines
-	case 1:
-		v.lines = hexLines(v.data, v.off)
-	case 2:
-		v.lines = stringLines(v.data, v.off)
-	default:
-		v.lines = v.about()
-	}
+func (v *viewer) view(m *model, w, h int) []string {
+	lines := v.pages.view(m, w, h)
+	lines[len(lines)-1] = m.k.line(w, paint{}, seg{v.foot(), m.k.Dim})
+	return lines
 }
 
-// layJSON lays a small JSON document out, and leaves all else as it is.
-func layJSON(b []byte) string {
-	var out bytes.Buffer
-	if len(b) < pieceSize && len(b) > 0 && (b[0] == '{' || b[0] == '[') && json.Indent(&out, b, "", "  ") == nil {
-		return out.String()
+// foot says what the keys do, and where one is.
+func (v *viewer) foot() string {
+	s := " esc leaves, tab other views, "
+	if v.compares() {
+		s += "d against the image's, "
 	}
-	return string(b)
-}
-
-// hexLines are 16 bytes a line.
-func hexLines(b []byte, off int64) (out []seg) {
-	for i := 0; i < len(b); i += 16 {
-		row := b[i:min(len(b), i+16)]
-		var s, t strings.Builder
-		for j, c := range row {
-			if j == 8 {
-				s.WriteByte(' ')
-			}
-			s.WriteString(hex.EncodeToString([]byte{c}) + " ")
-			if c < 0x20 || c >= 0x7f || c == '\\' {
-				c = '.'
-			}
-			t.WriteByte(c)
-		}
-		out = append(out, seg{fmt.Sprintf("%010x  %-49s |%s|", off+int64(i), s.String(), t.String()), paint{}})
-	}
-	return out
-}
-
-// stringLines are runs of at least four visible characters, with their places.
-func stringLines(b []byte, off int64) (out []seg) {
-	start := -1
-	for i := 0; i <= len(b); i++ {
-		if i < len(b) && b[i] >= 0x20 && b[i] < 0x7f {
-			if start < 0 {
-				start = i
-			}
-			continue
-		}
-		if start >= 0 && i-start >= 4 {
-			out = append(out, seg{fmt.Sprintf("%10x  %s", off+int64(start), b[start:i]), paint{}})
-		}
-		start = -1
-	}
-	return out
-}
-
-// about is what is known of a member, and how it differs from the image.
-func (v *viewer) about() (out []seg) {
-	put := func(name string, f string, args ...any) {
-		out = append(out, seg{fmt.Sprintf("%-12s ", name) + fmt.Sprintf(f, args...), paint{}})
-	}
-	if mem := v.member; mem != nil {
-		put("path", "%s", mem.Path)
-		put("type", "%s", mem.Type)
-		put("mode", "%05o, owner %d:%d", mem.Mode, mem.UID, mem.GID)
-		put("size", "%s bytes", grouped(mem.Size))
-		put("sha256", "%x", mem.SHA256)
-		put("modified", "%s", mem.Mtime.UTC())
-		put("changed", "%s", mem.Ctime.UTC())
-		put("accessed", "%s", mem.Atime.UTC())
-		put("created", "%s", mem.Btime.UTC())
-		put("read", "%s %s", mem.ReadAt.UTC(), mem.Via)
-		for _, x := range mem.Xattrs {
-			put("xattr", "%s = %q", x.Name, x.Value)
-		}
-		for _, n := range mem.Notes {
-			put("note", "%s", n)
-		}
-	}
-	if d := v.drift; d != nil {
-		put("change", "%s, against the image", d.Change)
-		if d.Was == nil {
-			put("image has", "nothing there")
-			return out
-		}
-		put("image has", "%s, mode %05o, owner %d:%d, %s bytes, modified %s, layer %d", d.Was.Type, d.Was.Mode, d.Was.UID, d.Was.GID, grouped(d.Was.Size), d.Was.Mtime.UTC(), d.Was.Layer)
-		put("its sha256", "%s", d.Was.SHA256)
-		put("", "(what the image has was read on the same node: whoever could write there could change it)")
-	}
-	return out
+	return s + "y copies   " + v.place()
 }

@@ -30,10 +30,12 @@ func clockNamed(name string) clock {
 	return clockUTC
 }
 
-// times shows times. Zero is what relative ones count from.
+// times shows times. Zero is what relative ones count from, for good once counts
+// is set.
 type times struct {
-	clock clock
-	zero  int64
+	clock  clock
+	zero   int64
+	counts bool
 }
 
 func goTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
@@ -51,6 +53,14 @@ func (t times) row(micros int64) string {
 		return fmt.Sprintf("%12s", t.since(micros))
 	}
 	return t.in(micros).Format("15:04:05.000")
+}
+
+// short is a time to the second; a distance has its thousandths.
+func (t times) short(micros int64) string {
+	if t.clock == clockRelative {
+		return fmt.Sprintf("%10s", t.since(micros))
+	}
+	return t.in(micros).Format("15:04:05")
 }
 
 // since is the distance to zero.

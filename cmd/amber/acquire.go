@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,8 +36,8 @@ func collectFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "volumes", Usage: "take the mounted volumes too"},
 		&cli.StringFlag{Name: "to", Usage: "- streams the bundle as a tar to standard output and spools nothing here"},
 		&cli.BoolFlag{Name: "ignore-space", Usage: "spool even where the bundle may not fit"},
-		tsaFlag(),
-	}, memoryFlags()...)
+		tsaFlag(), ntpFlag(),
+	}, join(encryptFlags(), memoryFlags(), checkpointFlags())...)
 }
 
 // acquirer makes bundles: one container, one bundle.
@@ -51,6 +50,7 @@ type acquirer struct {
 	frozen func(ref string) *record.Frozen
 
 	only     []string // the collectors to run; nil for all
+	ended    bool     // the targets' processes are gone
 	recorded func()   // called when the sockets are recorded
 	describe func(container.Container) container.Describer
 	warn     func(string)
@@ -73,6 +73,9 @@ type bundleResult struct {
 	Stored   int64          `json:"stored_bytes"`
 	Steps    []record.Step  `json:"steps"`
 	Verified bool           `json:"verified"`
+
+	Clock      []custody.Offset     `json:"clock,omitempty"`      // how far it was from the right time
+	Encryption *evidence.Encryption `json:"encryption,omitempty"` // for whom; nil: anybody can read it
 
 	Times []evidence.Time `json:"times,omitempty"` // what authorities say of its time
 	Error string          `json:"error,omitempty"`
@@ -104,6 +107,8 @@ func (b bundleResult) print(w io.Writer) {
 	if b.Digest != "" {
 		fmt.Fprintf(w, "  SHA256SUMS  %s\n", b.Digest)
 	}
+	printEncryption(w, b.Encryption)
+	printClock(w, b.Clock)
 	if b.Verified {
 		fmt.Fprintf(w, "  verified    %s stored for %s read\n", size(b.Stored), size(b.Plain))
 	}
@@ -116,6 +121,7 @@ func (b bundleResult) print(w io.Writer) {
 func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	b := bundleResult{ID: newID(nameOf(t)), Target: t.Ref(), State: evidence.Incomplete, Steps: []record.Step{}}
 	acq := a.acquisition(t)
+	measured := measureClock(a.c)
 	if full, err := a.rts.of(t).Get(a.c.Context, t); err != nil {
 		acq.Alters = append(acq.Alters, "note: the runtime did not tell all of the container: "+err.Error())
 		a.warn(fmt.Sprintf("%s: %v", t.Ref(), err))
@@ -126,28 +132,41 @@ func (a *acquirer) bundle(t container.Container) (bundleResult, error) {
 	if err != nil {
 		return b, err
 	}
-	debug.SetGCPercent(gcCollecting)
+	if err := a.encrypting(w, &b); err != nil {
+		return b, err
+	}
 	stop := a.progress(w, t)
 	report, runErr := collect.Run(a.c.Context, t, func(name string) (collect.Payload, error) { return w.Payload(name) },
-		a.collectors(t)...)
+		a.collectors(t, b.Dir)...)
 	stop()
-	b.Steps = report.Steps
+	b.Steps, b.Clock = report.Steps, measured()
+	acq.Host.Clock.Measured = b.Clock
 	if runErr != nil && a.c.Context.Err() == nil {
 		return b, runErr
 	}
 	return a.seal(w, b, t, acq, report)
 }
 
-func (a *acquirer) collectors(t container.Container) []collect.Collector {
+// collectors are those that are wanted; dir is where the bundle is spooled.
+func (a *acquirer) collectors(t container.Container, dir string) []collect.Collector {
 	mode, _ := memoryMode(a.c) // checked when the flags were read
+	_, dump, _ := checkpointOptions(a.c)
 	list := all.Collectors(all.Options{
+		Checkpoint: a.checkpoint(dir),
 		Network:    network.Options{Recorded: a.recorded},
 		Memory:     memory.Options{Mode: mode, Ptrace: a.c.Bool("ptrace")},
 		Filesystem: filesystem.Options{Full: a.c.Bool("full"), Volumes: a.c.Bool("volumes")},
 		Metadata:   metadata.Options{Describer: a.describe(t)},
 	})
+	if why := a.still(t); why != nil {
+		for i, c := range list {
+			if c.Volatility() < collect.Filesystem {
+				list[i] = collect.Absent(c, why)
+			}
+		}
+	}
 	return slices.DeleteFunc(list, func(c collect.Collector) bool {
-		return a.only != nil && !slices.Contains(a.only, c.Name()) || c.Name() == "memory" && mode == memory.None
+		return a.only != nil && !slices.Contains(a.only, c.Name()) || c.Name() == "memory" && mode == memory.None || c.Name() == "checkpoint" && !dump
 	})
 }
 
@@ -188,7 +207,11 @@ func (a *acquirer) writer(b *bundleResult, t container.Container) (*evidence.Wri
 // that is on the target's disk would not fit is it measured what the bundle
 // really needs, since that takes time.
 func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64, err error) {
-	r, err := room.Look(dir, room.Options{ImageDirs: []string{t.Rootfs.Upper, t.Rootfs.Merged}})
+	source, images := t.Rootfs.Upper, []string{t.Rootfs.Upper, t.Rootfs.Merged}
+	if t.Root != "" {
+		source, images = t.Root, nil
+	}
+	r, err := room.Look(dir, room.Options{ImageDirs: images})
 	if err != nil {
 		return 0, err
 	}
@@ -196,7 +219,7 @@ func (a *acquirer) checkSpace(dir string, t container.Container) (reserve int64,
 		return min(evidence.DefaultReserve, r.Free/4), nil
 	}
 	need, inodes := int64(0), int64(64)
-	if source, err := room.Look(t.Rootfs.Upper, room.Options{}); t.Rootfs.Upper == "" || err != nil || source.Used > r.Usable {
+	if its, err := room.Look(source, room.Options{}); source == "" || err != nil || its.Used > r.Usable {
 		need = estimate(a.c.Context, t, a.c.Bool("full"))
 	}
 	if a.only == nil || slices.Contains(a.only, "memory") {
@@ -227,7 +250,7 @@ func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 	acq := &record.Acquisition{
 		Case: a.caseID, Name: t.Ref(), Argv: os.Args, Actor: who.Actor, Target: target, Start: time.Now().UTC(),
 		Host:   record.Host{Name: who.Host, Kernel: kernel(), BootID: who.BootID, Clock: who.Clock},
-		Alters: []string{"access times of files on file systems where O_NOATIME is refused", "calls of the runtime's API, which only read"},
+		Alters: alterations(t),
 	}
 	if v, ok := a.rts.of(t).(interface {
 		Version(context.Context) (string, string, error)
@@ -239,6 +262,7 @@ func (a *acquirer) acquisition(t container.Container) *record.Acquisition {
 	if a.c.Bool("ptrace") {
 		acq.Alters = append(acq.Alters, "stopped the threads by ptrace, and on cgroup v1 thawed the target until they had; memory/processes.jsonl says for how long")
 	}
+	acq.Alters = append(acq.Alters, checkpointAlters(a.c)...)
 	if node != nil {
 		acq.Alters = append(acq.Alters, node.Alters...)
 	}
@@ -273,6 +297,7 @@ func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Containe
 	}
 	if err := a.c.Context.Err(); err != nil {
 		acq.Alters = append(acq.Alters, "note: the collection was interrupted; the steps say where")
+		a.warn("the collection was interrupted: what was not reached is among the bundle's misses")
 	}
 	s, err := w.Seal(acq, evidence.SignWith(a.key()))
 	b.Members, b.Misses, b.Noted, b.Plain, b.Stored = s.Stats.Members, s.Stats.Misses, s.Stats.Noted, s.Stats.Plain, s.Stats.Stored
@@ -285,7 +310,7 @@ func (a *acquirer) seal(w *evidence.Writer, b bundleResult, t container.Containe
 	b.State, b.Digest, b.Root = s.State, s.Digest, s.Root
 	e := logEntry("acquire", b.ID, s.Digest)
 	e.Counterparty, e.Reason, e.Authority, e.Alterations = t.Ref(), a.c.String("reason"), a.c.String("authority"), acq.Alters
-	e.Result = fmt.Sprintf("%d members, %d misses", b.Members, b.Misses)
+	e.Result = fmt.Sprintf("%d members, %d misses%s", b.Members, b.Misses, encryptedFor(b.Encryption))
 	a.log(e)
 	e = logEntry("seal", b.ID, s.Digest)
 	e.After, e.Result = "sha256:"+s.Digest, string(s.State)

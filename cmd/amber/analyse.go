@@ -16,8 +16,13 @@ import (
 
 // analyseCommands read what a target was, from its bundle alone.
 func analyseCommands(common func(...cli.Flag) []cli.Flag) []*cli.Command {
+	shared := common
+	common = func(more ...cli.Flag) []cli.Flag {
+		return shared(append(more, &cli.StringFlag{Name: "from", Usage: "whose word to take, `proc|checkpoint`: what amber read, or CRIU's images (those where nothing else is there)"})...)
+	}
 	limit := &cli.IntFlag{Name: "limit", Value: 1000, Usage: "print at most `N` hits; all are counted"}
 	return []*cli.Command{
+		exportCommand(shared),
 		{
 			Name: "search", Usage: "find bytes in the memory of the processes, with process and address", ArgsUsage: "ID PATTERN", Action: viewing(2, 2, "ID PATTERN", evidenceSearch),
 			Description: "PATTERN is text as it is, hex:6162…, or /regular expression/ (RE2; (?i) ignores case).\n" +
@@ -62,7 +67,11 @@ func (v view) processes(act string) (*evidence.Bundle, []*record.Process, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	all, bad := analyse.Processes(b)
+	from, err := v.from()
+	if err != nil {
+		return nil, nil, errors.Join(err, b.Close())
+	}
+	all, bad := analyse.Processes(b, from)
 	warnAll(bad)
 	var list []*record.Process
 	for _, p := range all {
@@ -78,6 +87,15 @@ func (v view) processes(act string) (*evidence.Bundle, []*record.Process, error)
 		return nil, nil, errors.Join(err, b.Close())
 	}
 	return b, list, nil
+}
+
+// from reads --from.
+func (v view) from() (analyse.From, error) {
+	from, err := analyse.ParseFrom(v.c.String("from"))
+	if err != nil {
+		return "", usagef("--from: %v", err)
+	}
+	return from, nil
 }
 
 func warnAll(bad []error) {
@@ -120,6 +138,10 @@ func evidenceSearch(v view) error {
 	if err != nil {
 		return usageError{err}
 	}
+	from, err := v.from()
+	if err != nil {
+		return err
+	}
 	b, err := v.bundle(v.c.Args().First(), "search", text)
 	if err != nil {
 		return err
@@ -129,12 +151,12 @@ func evidenceSearch(v view) error {
 	if err != nil {
 		return err
 	}
-	o := analyse.Options{All: v.c.Bool("all"), Context: v.c.Int("context"), Most: v.c.Int("limit")}
+	o := analyse.Options{From: from, All: v.c.Bool("all"), Context: v.c.Int("context"), Most: v.c.Int("limit")}
 	if o.Context < 0 || o.Context > 4096 || o.Most < 0 {
 		return usagef("--context takes 0 to 4096, --limit no negative number")
 	}
-	where, out := newPlaces(b), searchResult{Hits: []searchHit{}}
-	s, err := analyse.Search(v.c.Context, func() (*evidence.Bundle, error) { return evidence.Open(dir) }, p, o, func(h analyse.Hit) error {
+	where, out := newPlaces(b, from), searchResult{Hits: []searchHit{}}
+	s, err := analyse.Search(v.c.Context, func() (*evidence.Bundle, error) { return openBundle(v.c, dir) }, p, o, func(h analyse.Hit) error {
 		hit := where.describe(h)
 		if v.json {
 			out.Hits = append(out.Hits, hit)
@@ -190,16 +212,23 @@ func (r searchResult) end(s analyse.Searched, asJSON bool) error {
 // mappings of a process when the first hit is in it.
 type places struct {
 	b        *evidence.Bundle
+	from     analyse.From
 	comms    map[int]record.Text
 	mappings map[int][]*record.MemoryMapping
 }
 
-func newPlaces(b *evidence.Bundle) *places {
-	p := &places{b: b, comms: map[int]record.Text{}, mappings: map[int][]*record.MemoryMapping{}}
-	all, bad := analyse.Memories(b)
-	warnAll(bad)
-	for _, m := range all {
+func newPlaces(b *evidence.Bundle, from analyse.From) *places {
+	p := &places{b: b, from: from, comms: map[int]record.Text{}, mappings: map[int][]*record.MemoryMapping{}}
+	processes, bad := analyse.Processes(b, from)
+	all, more := analyse.Memories(b)
+	warnAll(append(bad, more...))
+	for _, m := range processes {
 		p.comms[m.PID] = m.Comm
+	}
+	if from != analyse.FromCheckpoint {
+		for _, m := range all {
+			p.comms[m.PID] = m.Comm
+		}
 	}
 	return p
 }
@@ -220,7 +249,7 @@ func (p *places) at(pid int, address uint64) *record.MemoryMapping {
 	list, ok := p.mappings[pid]
 	if !ok {
 		var bad []error
-		list, bad = analyse.Mappings(p.b, pid)
+		list, bad = analyse.Mappings(p.b, p.from, pid)
 		warnAll(bad)
 		p.mappings[pid] = list
 	}

@@ -64,9 +64,17 @@ func (r processRow) cells() []string {
 		uid = fmt.Sprint(r.UIDs.Effective)
 	}
 	return []string{
-		strconv.Itoa(r.PID), inside, uid, r.Start.UTC().Format(time.RFC3339), r.State,
+		strconv.Itoa(r.PID), inside, uid, beganAt(r.Start), r.State,
 		strings.Repeat("  ", min(r.Depth, 40)) + r.command(), r.mark(),
 	}
+}
+
+// beganAt is when a process began; a checkpoint does not tell.
+func beganAt(at time.Time) string {
+	if at.IsZero() {
+		return "?"
+	}
+	return at.UTC().Format(time.RFC3339)
 }
 
 // maxCommand is how many bytes of a command line ps shows.
@@ -113,12 +121,22 @@ func (r processRow) marks() {
 		fmt.Printf("%d  %s  SHA-256 %s  kept as %s\n", r.PID, safetext.Line(string(e.Link)), cmp.Or(e.SHA256, "unknown"), safetext.Line(cmp.Or(e.Member, "nothing")))
 	}
 	for _, l := range r.Lies {
-		fmt.Printf("%d  %s\n", r.PID, safetext.Line(l))
+		fmt.Printf("%d  %s\n", r.PID, escapedOnce(l))
 	}
 	for _, j := range r.Injected {
 		fmt.Printf("%d  0x%s-0x%s %s %s: %s  SHA-256 %s\n", r.PID, safetext.Line(j.Start), safetext.Line(j.End), safetext.Line(j.Perms), safetext.Line(string(j.Name)),
 			safetext.Line(strings.Join(j.Why, ", ")), safetext.Line(j.SHA256))
 	}
+}
+
+// escapedOnce is a sentence as a record has it, whose names were made safe when
+// it was written: nothing but their backslashes would be escaped again.
+func escapedOnce(s string) string {
+	safe := safetext.Line(s)
+	if strings.ReplaceAll(safe, `\\`, `\`) == s {
+		return s
+	}
+	return safe
 }
 
 // filesRow is a process with what it has open and mapped.
@@ -162,7 +180,7 @@ func fileCells(p *record.Process) (cells [][]string) {
 		if f.Position != nil {
 			place = strconv.FormatInt(*f.Position, 10)
 		}
-		cells = append(cells, []string{pid, comm, strconv.Itoa(f.FD), f.Type, f.Mode, place, string(f.Target), deletedMark(f.Deleted, "")})
+		cells = append(cells, []string{pid, comm, descriptor(f.FD, f.Thread), f.Type, f.Mode, place, string(f.Target), deletedMark(f.Deleted, f.Member)})
 	}
 	for _, m := range p.Mapped {
 		if p.Exe != nil && m.Member == "" && m.Path == p.Exe.Link {
@@ -171,6 +189,15 @@ func fileCells(p *record.Process) (cells [][]string) {
 		cells = append(cells, []string{pid, comm, "mem", "mapped", m.Perms, size(int64(m.Bytes)), string(m.Path), deletedMark(m.Deleted, m.Member)})
 	}
 	return cells
+}
+
+// descriptor is a number in the process's table of open files, or in that which
+// a thread has of its own.
+func descriptor(fd, thread int) string {
+	if thread != 0 {
+		return fmt.Sprintf("%d of thread %d", fd, thread)
+	}
+	return strconv.Itoa(fd)
 }
 
 func deletedMark(deleted bool, member string) string {
@@ -197,10 +224,14 @@ func evidenceEnv(v view) error {
 		return err
 	}
 	defer b.Close()
+	from, err := v.from()
+	if err != nil {
+		return err
+	}
 	rows, missed := []envRow{}, 0
 	for _, p := range all {
 		r := envRow{PID: p.PID, Comm: p.Comm}
-		if r.Env, err = analyse.Environ(b, p.PID); err != nil {
+		if r.Env, err = analyse.Environ(b, from, p.PID); err != nil {
 			r.Error = err.Error()
 			missed++
 		}
@@ -231,18 +262,22 @@ func printEnv(rows []envRow) {
 }
 
 func evidenceSockets(v view) error {
+	from, err := v.from()
+	if err != nil {
+		return err
+	}
 	b, err := v.bundle(v.c.Args().First(), "sockets", "")
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	all, bad := analyse.Processes(b)
+	all, bad := analyse.Processes(b, from)
 	owners, comms := analyse.Owners(all), map[int]*record.Process{}
 	for _, p := range all {
 		comms[p.PID] = p
 	}
 	list := []*record.NetSocket{}
-	for s, err := range analyse.Sockets(b) {
+	for s, err := range analyse.Sockets(b, from) {
 		if err != nil {
 			bad = append(bad, err)
 			continue
@@ -258,20 +293,34 @@ func evidenceSockets(v view) error {
 	}
 	var cells [][]string
 	for _, s := range list {
-		cells = append(cells, []string{cmp.Or(s.Protocol, s.Family), s.State, end(s, s.Local, s.LocalPort), end(s, s.Remote, s.RemotePort), fmt.Sprint(s.RecvQueue), fmt.Sprint(s.SendQueue), holders(s.Owners, comms)})
+		local, remote := ends(s)
+		cells = append(cells, []string{protocol(s), s.State, local, remote, fmt.Sprint(s.RecvQueue), fmt.Sprint(s.SendQueue), holders(s.Owners, comms)})
 	}
 	return table(os.Stdout, []string{"PROTOCOL", "STATE", "LOCAL", "REMOTE", "RECV", "SEND", "HELD BY"}, cells)
 }
 
-// end is one end of a socket.
-func end(s *record.NetSocket, address string, port uint32) string {
-	switch {
-	case s.Family == "unix":
-		if address == s.Remote && s.Peer != 0 {
-			return fmt.Sprintf("inode %d", s.Peer)
-		}
-		return cmp.Or(string(s.Path), fmt.Sprintf("inode %d", s.Inode))
-	case address == "" && port == 0:
+// protocol is what a socket speaks, with its family where that alone says what
+// it is: a packet socket hears what passes.
+func protocol(s *record.NetSocket) string {
+	if s.Family == "packet" || s.Family == "netlink" {
+		return strings.TrimSpace(s.Family + " " + s.Protocol)
+	}
+	return cmp.Or(s.Protocol, s.Family)
+}
+
+// ends are the two ends of a socket.
+func ends(s *record.NetSocket) (local, remote string) {
+	if s.Family != "unix" {
+		return end(s.Local, s.LocalPort), end(s.Remote, s.RemotePort)
+	}
+	if s.Peer != 0 {
+		remote = fmt.Sprintf("inode %d", s.Peer)
+	}
+	return cmp.Or(string(s.Path), fmt.Sprintf("inode %d", s.Inode)), remote
+}
+
+func end(address string, port uint32) string {
+	if address == "" && port == 0 {
 		return ""
 	}
 	return net.JoinHostPort(address, strconv.FormatUint(uint64(port), 10))
@@ -286,7 +335,7 @@ func holders(owners []record.Owner, processes map[int]*record.Process) string {
 			names = append(names, fmt.Sprintf("and %d more", len(owners)-i))
 			break
 		}
-		name := fmt.Sprintf("%d %s fd %d", o.PID, o.Comm, o.FD)
+		name := fmt.Sprintf("%d %s fd %s", o.PID, o.Comm, descriptor(o.FD, o.Thread))
 		if p := processes[o.PID]; p != nil && p.Exe != nil && p.Exe.Deleted {
 			name += " (DELETED executable)"
 		}
@@ -308,6 +357,10 @@ func evidenceStrings(v view) error {
 	if err != nil {
 		return err
 	}
+	from, err := v.from()
+	if err != nil {
+		return err
+	}
 	if v.c.Int("min") < 1 {
 		return usagef("--min takes a number from 1 on")
 	}
@@ -316,8 +369,8 @@ func evidenceStrings(v view) error {
 		return err
 	}
 	defer b.Close()
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
-	err = analyse.Strings(v.c.Context, b, pid, v.c.Int("min"), func(s analyse.String) error {
+	out := bufio.NewWriterSize(rows{os.Stdout}, 64<<10)
+	err = analyse.Strings(v.c.Context, b, from, pid, v.c.Int("min"), func(s analyse.String) error {
 		if v.json {
 			return emitLine(out, stringRow{s.PID, fmt.Sprintf("0x%x", s.Address), string(s.Text), s.Wide})
 		}

@@ -31,6 +31,7 @@ func viewing(least, most int, form string, do func(v view) error) cli.ActionFunc
 			return err
 		}
 		defer cs.Close()
+		defer sayElsewhere(cs)
 		return do(view{c, asJSON, cs})
 	})
 }

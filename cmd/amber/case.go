@@ -15,6 +15,7 @@ import (
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
 	"amber/evidence/keys"
+	"amber/evidence/safetext"
 )
 
 func caseFlag() cli.Flag {
@@ -27,7 +28,8 @@ func caseCommand() *cli.Command {
 		Usage: "make and show a case: the directory of one incident",
 		Subcommands: []*cli.Command{
 			{Name: "new", Usage: "make a case", ArgsUsage: "[DIR]", Flags: []cli.Flag{outputFlag(), &cli.StringFlag{Name: "title", Usage: "what the incident is"}}, Action: action(0, 1, "[DIR]", caseNew)},
-			{Name: "show", Usage: "show a case: its signers, bundles and custody", Flags: []cli.Flag{caseFlag(), outputFlag()}, Action: viewing(0, 0, "without arguments", caseShow)},
+			{Name: "show", Usage: "show a case: its signers, bundles and custody", Flags: []cli.Flag{caseFlag(), outputFlag(), logDirFlag()}, Action: viewing(0, 0, "without arguments", caseShow)},
+			caseVerifyCommand(), caseMergeCommand(), caseSignersCommand(),
 		},
 	}
 }
@@ -49,10 +51,12 @@ func caseNew(c *cli.Context, asJSON bool) error {
 	return nil
 }
 
-// introduce enters this user's public key as a signer of a case that has none.
+// introduce enters this user's public key as a signer of a case that has none
+// who might sign its log.
 func introduce(cs *casedir.Case) error {
-	if len(cs.Info().Signers) > 0 {
-		return nil
+	signers, err := cs.Signers()
+	if err != nil || signers.Allow(keys.NamespaceCustody) {
+		return err
 	}
 	path, err := keys.DefaultPath()
 	if err != nil {
@@ -84,13 +88,13 @@ func caseShow(v view) error {
 	}
 	fmt.Printf("case     %s\nid       %s\ncreated  %s\n", safeLines(cs.Dir()), cs.Info().ID, cs.Info().Created.Format("2006-01-02 15:04:05Z"))
 	if t := cs.Info().Title; t != "" {
-		fmt.Printf("title    %s\n", safeLines(t))
+		fmt.Printf("title    %s\n", safetext.Line(t))
 	}
 	for _, s := range cs.Info().Signers {
-		fmt.Printf("signer   %s\n", safeLines(s))
+		fmt.Printf("signer   %s\n", safetext.Line(s))
 	}
 	for _, id := range ids {
-		fmt.Printf("bundle   %s\n", safeLines(id))
+		fmt.Printf("bundle   %s\n", safetext.Line(id))
 	}
 	fmt.Printf("custody  %s\n", safeLines(report.String()))
 	return nil
@@ -124,7 +128,8 @@ func look(c *cli.Context) (*casedir.Case, error) {
 		return nil, err
 	}
 	cs.Tool = tool()
-	cs.Signer = quietSigner()
+	cs.Signer, cs.Looking = quietSigner(), true
+	cs.LogDir = c.String("log-dir")
 	return cs, nil
 }
 
@@ -132,11 +137,11 @@ func look(c *cli.Context) (*casedir.Case, error) {
 // into evidence is not worth a question. Without it the entry awaits a
 // countersignature.
 func quietSigner() ssh.Signer {
-	if _, ok := os.LookupEnv(keys.PassphraseVariable); !ok {
-		return nil
-	}
 	path, err := keys.DefaultPath()
 	if err != nil {
+		return nil
+	}
+	if _, ok := os.LookupEnv(keys.PassphraseVariable); !ok && !keys.Unasked(path) {
 		return nil
 	}
 	s, err := keys.Unlock(path, keys.Ask(path))
@@ -205,7 +210,7 @@ func (v view) bundle(id, act, part string) (*evidence.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := evidence.Open(dir)
+	b, err := openBundle(v.c, dir)
 	if err != nil {
 		return nil, err
 	}

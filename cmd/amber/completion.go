@@ -44,7 +44,7 @@ func completionCommand() *cli.Command {
 			case "zsh":
 				fmt.Print(zshCompletion)
 			case "fish":
-				script, err := c.App.ToFishCompletion()
+				script, err := wholeApp().ToFishCompletion()
 				if err != nil {
 					return err
 				}
@@ -62,7 +62,7 @@ func manCommand() *cli.Command {
 	return &cli.Command{
 		Name: "man", Usage: "print the manual page (amber man | man -l -)",
 		Action: func(c *cli.Context) error {
-			page, err := c.App.ToMan()
+			page, err := manual(wholeApp())
 			if err != nil {
 				return err
 			}

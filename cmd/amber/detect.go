@@ -157,9 +157,14 @@ func evaluate(c *cli.Context, dir string, set findings.RuleSet, unseen []int32) 
 	if err != nil {
 		return nil, err
 	}
+	ring, err := keyring(c)
+	if err != nil {
+		return nil, err
+	}
 	debug.SetMemoryLimit(buildMemory)
+	logBegun(cs, "detect")
 	p := buildProgress{shown: isTerminal(os.Stderr)}
-	unread, err := findings.Evaluate(c.Context, build.Rereading{Dir: build.Dir(cs), Sources: sources, Files: unseen, Progress: p.show}, set)
+	unread, err := findings.Evaluate(c.Context, build.Rereading{Dir: build.Dir(cs), Sources: sources, Files: unseen, Progress: p.show, Keys: ring}, set)
 	p.end()
 	if err != nil {
 		return nil, err
@@ -168,7 +173,7 @@ func evaluate(c *cli.Context, dir string, set findings.RuleSet, unseen []int32) 
 		incomplete = append(incomplete, fmt.Sprintf("the rules of %s were not evaluated on %s: %v", set.Name, u.Path, u.Err))
 	}
 	entry := custody.Entry{Action: "detect", Result: fmt.Sprintf("%s of %s (%.12s) evaluated on %s", countText(len(set.Matchers)+len(set.Correlations), "rule"), safetext.Line(set.Name), set.Digest, countText(len(unseen)-len(unread), "raw file"))}
-	if _, err := cs.Log(entry); err != nil {
+	if _, err := logChange(cs, entry); err != nil {
 		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))
 	}
 	return incomplete, nil

@@ -26,8 +26,9 @@ func pack() (findings.RuleSet, error) {
 	return findings.NewRuleSet(packName, sigma.Load(own.FS()), own.FS())
 }
 
-// packDetector evaluates amber's own rules while a timeline is built.
-func packDetector(c *cli.Context, timeline string) (build.Watcher, error) {
+// packDetector evaluates amber's own rules while a timeline is built. pack may
+// be under way already.
+func packDetector(c *cli.Context, timeline string, pack func() (findings.RuleSet, error)) (build.Watcher, error) {
 	if !c.Bool("pack") {
 		return nil, nil
 	}
@@ -124,12 +125,11 @@ func (t tree) load(at string) detect.Rules {
 		}
 		return filepath.Join(at, name)
 	}
-	falcos, problems := falcoFiles(t)
+	falcos := falcoFiles(t.FS)
 	all := sigma.Load(t.FS)
 	if len(falcos) > 0 {
 		all = bothRules(all, falco.LoadFiles(t.FS, falcos...))
 	}
-	all.Problems = append(all.Problems, problems...)
 	for i := range all.Problems {
 		all.Problems[i].Path = of(all.Problems[i].Path)
 	}
@@ -146,7 +146,7 @@ func (t tree) load(at string) detect.Rules {
 const maxRuleFile = 8 << 20
 
 // falcoFiles are the files that are Falco's.
-func falcoFiles(tree fs.FS) (names []string, problems []detect.Problem) {
+func falcoFiles(tree fs.FS) (names []string) {
 	_ = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if ext := path.Ext(name); err != nil || !d.Type().IsRegular() || ext != ".yaml" && ext != ".yml" {
 			return nil // sigma.Load tells of what cannot be read
@@ -160,7 +160,7 @@ func falcoFiles(tree fs.FS) (names []string, problems []detect.Problem) {
 		}
 		return nil
 	})
-	return names, problems
+	return names
 }
 
 // detectLint says all that is wrong with rules.

@@ -62,7 +62,7 @@ func diffImage(b *evidence.Bundle, asJSON bool) error {
 
 func printDrift(line []byte, asJSON bool) error {
 	if asJSON {
-		_, err := os.Stdout.Write(append(escapeJSON(line), '\n'))
+		_, err := writeOut(os.Stdout, append(escapeJSON(line), '\n'))
 		return err
 	}
 	d, err := record.ParseDrift(line)

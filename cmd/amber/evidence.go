@@ -11,32 +11,34 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"amber/evidence"
-	"amber/evidence/casedir"
 	"amber/evidence/record"
 	"amber/evidence/safetext"
 )
 
 func evidenceCommand() *cli.Command {
-	common := func(more ...cli.Flag) []cli.Flag { return append([]cli.Flag{caseFlag(), outputFlag()}, more...) }
+	common := func(more ...cli.Flag) []cli.Flag {
+		return append([]cli.Flag{caseFlag(), outputFlag(), logDirFlag()}, more...)
+	}
+	reading := func(more ...cli.Flag) []cli.Flag { return common(append(more, identityFlag())...) }
 	return &cli.Command{
 		Name:  "evidence",
 		Usage: "read, verify and hand over what was collected",
 		Subcommands: append([]*cli.Command{
-			{Name: "ls", Usage: "list the case's bundles, or what a bundle holds", ArgsUsage: "[ID [PATH]]", Flags: common(), Action: viewing(0, 2, "[ID [PATH]]", evidenceLs)},
-			{Name: "cat", Usage: "write one member's content to standard output", ArgsUsage: "ID PATH", Flags: common(), Action: viewing(2, 2, "ID PATH", evidenceCat)},
+			{Name: "ls", Usage: "list the case's bundles, or what a bundle holds", ArgsUsage: "[ID [PATH]]", Flags: reading(), Action: viewing(0, 2, "[ID [PATH]]", evidenceLs)},
+			{Name: "cat", Usage: "write one member's content to standard output", ArgsUsage: "ID PATH", Flags: reading(), Action: viewing(2, 2, "ID PATH", evidenceCat)},
 			{
 				Name: "extract", Usage: "write members below a new directory, safely", ArgsUsage: "ID [PATH...]", Action: viewing(1, -1, "--to DIR ID [PATH...]", evidenceExtract),
-				Flags: common(
+				Flags: reading(
 					&cli.StringFlag{Name: "to", Usage: "the new `DIR`"},
 					&cli.BoolFlag{Name: "special", Usage: "also setuid bits, device nodes and FIFOs"},
 					&cli.BoolFlag{Name: "owners", Usage: "also owners and groups"},
 					&cli.BoolFlag{Name: "links", Usage: "also symbolic links that lead outside"},
 				),
 			},
-			{Name: "diff", Usage: "what the container changed against its image, or how two bundles differ", ArgsUsage: "ID [ID]", Flags: common(), Action: viewing(1, 2, "ID [ID]", evidenceDiff)},
+			{Name: "diff", Usage: "what the container changed against its image, or how two bundles differ", ArgsUsage: "ID [ID]", Flags: reading(), Action: viewing(1, 2, "ID [ID]", evidenceDiff)},
 			{
 				Name: "verify", Usage: "check that nothing was changed, who signed, and when", ArgsUsage: "[ID...]", Action: viewing(0, -1, "[ID...]", evidenceVerify),
-				Flags: common(append(timeFlags(),
+				Flags: reading(append(timeFlags(),
 					&cli.StringFlag{Name: "signers", Usage: "whom to trust: an ssh allowed_signers `FILE` (default: the case's)"},
 					&cli.StringFlag{Name: "receipt", Usage: "a custody receipt that was kept elsewhere, `FILE`"},
 					&cli.BoolFlag{Name: "deep", Usage: "also decode and hash every member"},
@@ -50,19 +52,19 @@ func evidenceCommand() *cli.Command {
 					&cli.BoolFlag{Name: "head", Usage: "print a receipt of the log as it is now; keep it elsewhere"},
 				),
 			},
-			stampCommand(common),
-			{Name: "sign", Usage: "sign a bundle that is unsigned, or sign it as well", ArgsUsage: "[ID]", Flags: common(), Action: action(0, 1, "[ID]", evidenceSign)},
+			stampCommand(common), certificateCommand(common), countersignCommand(common),
+			{Name: "sign", Usage: "sign a bundle that is unsigned, or sign it as well", ArgsUsage: "[ID]", Flags: common(sealFlags()...), Action: action(0, 1, "[ID]", evidenceSign)},
 			{
 				Name: "import", Usage: "take in a bundle that was streamed with --to -", ArgsUsage: "FILE|-", Action: action(1, 1, "FILE|-", evidenceImport),
 				Flags: common(&cli.StringFlag{Name: "from", Usage: "whom it comes from, for the custody log"}),
 			},
-		}, append(analyseCommands(common), proveCommands(common)...)...),
+		}, append(append(analyseCommands(reading), proveCommands(reading)...), append(pushCommands(common), transferCommands(common)...)...)...),
 	}
 }
 
 func evidenceLs(v view) error {
 	if v.c.NArg() == 0 {
-		return lsBundles(v.cs, v.json)
+		return lsBundles(v)
 	}
 	b, err := v.bundle(v.c.Args().First(), "ls", v.c.Args().Get(1))
 	if err != nil {
@@ -82,18 +84,20 @@ type bundleRow struct {
 	Misses  int64          `json:"misses"`
 	Bytes   int64          `json:"stored_bytes"`
 	Error   string         `json:"error,omitempty"`
+
+	Encryption *evidence.Encryption `json:"encryption,omitempty"`
 }
 
-func lsBundles(cs *casedir.Case, asJSON bool) error {
-	ids, err := bundleIDs(cs)
+func lsBundles(v view) error {
+	ids, err := bundleIDs(v.cs)
 	if err != nil {
 		return err
 	}
 	rows := []bundleRow{}
 	for _, id := range ids {
-		rows = append(rows, lsBundle(cs, id))
+		rows = append(rows, lsBundle(v, id))
 	}
-	if asJSON {
+	if v.json {
 		return emit(os.Stdout, rows)
 	}
 	var cells [][]string
@@ -103,20 +107,29 @@ func lsBundles(cs *casedir.Case, asJSON bool) error {
 	return table(os.Stdout, []string{"ID", "STATE", "TARGET", "MEMBERS", "MISSES", "SIZE", ""}, cells)
 }
 
-func lsBundle(cs *casedir.Case, id string) bundleRow {
+func lsBundle(v view, id string) bundleRow {
 	r := bundleRow{ID: id}
-	dir, err := cs.EvidenceDir(id)
+	ring, err := keyring(v.c)
 	if err != nil {
 		r.Error = err.Error()
 		return r
 	}
-	b, err := evidence.Open(dir)
+	dir, err := v.cs.EvidenceDir(id)
+	if err != nil {
+		r.Error = err.Error()
+		return r
+	}
+	b, err := evidence.Open(dir, ring)
 	if err != nil {
 		r.Error = err.Error()
 		return r
 	}
 	defer b.Close()
-	r.State, r.Bytes = b.State(), b.StoredBytes()
+	r.State, r.Bytes, r.Encryption = b.State(), b.StoredBytes(), b.Encryption()
+	if err := b.Locked(); err != nil {
+		r.Error = err.Error()
+		return r
+	}
 	a, err := b.Acquisition()
 	if err != nil {
 		r.count(b) // an incomplete one has no record of it
@@ -149,7 +162,7 @@ func lsMembers(b *evidence.Bundle, under string, asJSON bool) error {
 			continue
 		}
 		if asJSON {
-			if _, err := os.Stdout.Write(append(escapeJSON(m.AppendJSON(nil)), '\n')); err != nil {
+			if _, err := writeOut(os.Stdout, append(escapeJSON(m.AppendJSON(nil)), '\n')); err != nil {
 				return err
 			}
 			continue

@@ -47,7 +47,7 @@ func evidenceImport(c *cli.Context, asJSON bool) error {
 func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) error {
 	got, err := receive(c.Context, cs, in)
 	if err != nil {
-		return err
+		return got.refuse(cs, c.String("from"), err)
 	}
 	receipt, err := cs.Log(got.entry(c.String("from")))
 	if err != nil {
@@ -56,7 +56,11 @@ func importBundle(c *cli.Context, cs *casedir.Case, in io.Reader, asJSON bool) e
 	if asJSON {
 		err = emit(os.Stdout, map[string]any{"case": cs.Dir(), "report": got.report, "custody": receipt})
 	} else {
-		fmt.Printf("imported %s into %s: %s, %d members, %d misses\n", safetext.Line(got.id), safeLines(cs.Dir()), got.report.State, got.report.Members, got.report.Misses)
+		holds := fmt.Sprintf("%d members, %d misses", got.report.Members, got.report.Misses)
+		if got.locked() {
+			holds = "encrypted, and not looked into"
+		}
+		fmt.Printf("imported %s into %s: %s, %s\n", safetext.Line(got.id), safeLines(cs.Dir()), got.report.State, holds)
 	}
 	return errors.Join(err, got.wrong())
 }
@@ -79,7 +83,9 @@ func receive(ctx context.Context, cs *casedir.Case, in io.Reader) (received, err
 	if err = evidence.Import(in, got.dir); err != nil && !errors.Is(err, evidence.ErrCut) {
 		return got, err
 	}
-	got.cut = err
+	if got.cut = err; err != nil && got.none() {
+		return got, fmt.Errorf("nothing of a bundle arrived: %w", err)
+	}
 	if got.report, err = evidence.Verify(ctx, got.dir, evidence.VerifyOptions{}); err != nil {
 		return got, err
 	}
@@ -96,6 +102,32 @@ func receive(ctx context.Context, cs *casedir.Case, in io.Reader) (received, err
 	}
 	got.id, got.dir = id, to
 	return got, nil
+}
+
+// none reports that not one file of a bundle arrived.
+func (got received) none() bool {
+	entries, err := os.ReadDir(got.dir)
+	return err == nil && len(entries) == 1 // INCOMPLETE
+}
+
+// refuse enters that what came was not taken in, and says where what there is of
+// it was kept; of nothing, nothing is.
+func (got received) refuse(cs *casedir.Case, from string, why error) error {
+	if _, err := os.Lstat(got.dir); err != nil {
+		return why
+	}
+	if got.none() {
+		return errors.Join(why, os.RemoveAll(got.dir))
+	}
+	e := logEntry("import", got.id, "")
+	e.Counterparty, e.Result, e.Errors = from, refused, []string{why.Error()}
+	_, err := cs.Log(e)
+	return errors.Join(fmt.Errorf("%w; what arrived until then is kept in %s", why, got.dir), err)
+}
+
+// locked reports whether it is encrypted, so that its members are not known.
+func (got received) locked() bool {
+	return got.report.Encryption != nil && !got.report.Encryption.Opened
 }
 
 // entry is what the custody log says of it.

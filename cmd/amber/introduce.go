@@ -35,12 +35,12 @@ func (r *response) introduce(first func()) {
 		defer close(r.introduced)
 		r.cs.Tool = tool()
 		<-key.done
-		if r.signer = key.signer; key.err != nil && node == nil { // keys do not come to a node
+		r.signer, r.cs.Signer = key.signer, key.signer
+		if key.err != nil && node == nil { // keys do not come to a node
 			r.warn(fmt.Sprintf("the bundle stays unsigned: %v; amber evidence sign signs it later", key.err))
 		} else if err := introduce(r.cs); err != nil && node == nil && !errors.Is(err, keys.ErrNoKey) {
 			r.warn(err.Error())
 		}
-		r.cs.Signer = r.signer
 		first()
 	}()
 }
@@ -70,7 +70,7 @@ func (r *response) log(e custody.Entry) {
 	if node != nil {
 		e.Actor.Claimed = node.Claimed
 	}
-	receipt, err := r.cs.Log(e)
+	receipt, err := logChange(r.cs, e)
 	if err != nil {
 		r.warn("the custody log: " + err.Error())
 		return

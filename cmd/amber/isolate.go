@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,7 +63,7 @@ func isolateTarget(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	r.introduce(r.logHold)
-	if len(r.rest) == 0 {
+	if len(r.rest) == 0 && !c.Bool("kill-connections") {
 		r.settle()
 	} else {
 		r.collect()
@@ -84,7 +83,7 @@ func isolateRBAC(c *cli.Context) error {
 		}
 		role = append(append(role, "---\n"...), more...)
 	}
-	_, err := os.Stdout.Write(role)
+	_, err := writeOut(os.Stdout, role)
 	return err
 }
 
@@ -92,28 +91,47 @@ func isolateRBAC(c *cli.Context) error {
 func holdings(c *cli.Context) ([]isolate.Entry, error) {
 	dir, err := casedir.Find(c.String("case"))
 	if err == nil {
-		entries, err := isolate.Load(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		return holdingsOf(dir)
+	}
+	if !errors.Is(err, casedir.ErrNoCase) {
+		return nil, err
+	}
+	return indexed(func(isolate.Hold) bool { return true })
+}
+
+// holdingsOf finds what a case holds, or where it is lost, what the host's
+// index says that it does. What is neither is a wrong name: it must not pass
+// for a case that holds nothing.
+func holdingsOf(dir string) ([]isolate.Entry, error) {
+	entries, err := isolate.Load(dir)
+	if err != nil || len(entries) > 0 {
 		return entries, err
 	}
-	if !errors.Is(err, casedir.ErrNoCase) || c.String("case") != "" {
-		return nil, err
+	cs, err := casedir.OpenRead(dir)
+	if err == nil {
+		return nil, cs.Close()
 	}
+	if dir, absErr := filepath.Abs(dir); absErr == nil {
+		entries, _ = indexed(func(h isolate.Hold) bool { return h.Case == dir })
+	}
+	if len(entries) > 0 || node != nil { // a node has no case before it holds something
+		return entries, nil
+	}
+	return nil, usageError{fmt.Errorf("%w; without --case and %s, what this host holds is meant", err, casedir.Variable)}
+}
+
+// indexed are the entries of the host's index that want chooses.
+func indexed(want func(isolate.Hold) bool) (entries []isolate.Entry, err error) {
 	holds, err := isolate.Holds()
-	if err != nil {
-		return nil, err
-	}
-	var entries []isolate.Entry
 	for _, h := range holds {
-		if h.Err != "" {
+		switch {
+		case h.Err != "":
 			fmt.Fprintln(os.Stderr, "amber: "+safeLines(h.Err))
-			continue
+		case want(h):
+			entries = append(entries, h.Entry())
 		}
-		entries = append(entries, h.Entry())
 	}
-	return entries, nil
+	return entries, err
 }
 
 func isolateList(c *cli.Context, asJSON bool) error {
@@ -182,21 +200,34 @@ func isolateVerify(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	held := standing(entries)
+	if len(held) == 0 && !asJSON {
+		fmt.Println("nothing is held")
+		return nil
+	}
 	rts := anyRuntimes(c)
 	defer rts.close()
-	checks := []isolate.Check{}
-	for _, e := range standing(entries) {
-		m, err := rts.method(c, e.Receipt.Plan.Method)
-		if err != nil {
-			return err
-		}
-		got, err := isolate.Verify(c.Context, e, m)
-		if err != nil {
-			return err
-		}
-		checks = append(checks, got...)
-	}
+	checks := rts.verify(c, held)
+	logTried(held)
 	return printChecks(checks, asJSON)
+}
+
+// verify checks each entry. What cannot be checked fails, and keeps no other
+// from being checked.
+func (r *runtimes) verify(c *cli.Context, entries []isolate.Entry) []isolate.Check {
+	checks := []isolate.Check{}
+	for _, e := range entries {
+		m, err := r.method(c, e.Receipt.Plan.Method)
+		if err == nil {
+			var got []isolate.Check
+			got, err = isolate.Verify(c.Context, e, m)
+			checks = append(checks, got...)
+		}
+		if err != nil {
+			checks = append(checks, isolate.Check{Name: e.ID + " of " + e.Receipt.Plan.Target + " can be verified", Got: err.Error()})
+		}
+	}
+	return checks
 }
 
 func printChecks(checks []isolate.Check, asJSON bool) error {
@@ -255,9 +286,12 @@ func isolateRelease(c *cli.Context, asJSON bool) error {
 	rts := anyRuntimes(c)
 	defer rts.close()
 	done, err := rts.release(c.Context, c, entries)
+	var cases []string
 	for _, e := range done {
 		logRelease(c, e)
+		cases = append(cases, e.Case)
 	}
+	sayLeft(cases...)
 	if asJSON {
 		if done == nil {
 			done = []isolate.Entry{}
@@ -389,7 +423,7 @@ func logRelease(c *cli.Context, e isolate.Entry) {
 		Action: "revert", Result: string(e.State), Reason: c.String("reason"), Authority: c.String("authority"),
 		Alterations: []string{filepath.Base(e.File) + ": released " + strings.Join(e.Receipt.Plan.Refs, ", ")},
 	}
-	if _, err := cs.Log(entry); err != nil {
+	if _, err := logChange(cs, entry); err != nil {
 		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))
 	}
 }

@@ -18,13 +18,14 @@ func keysCommand() *cli.Command {
 		Usage: "the key that signs bundles and the custody log",
 		Subcommands: []*cli.Command{
 			{
-				Name:  "new",
-				Usage: "make an Ed25519 key, locked with a passphrase",
+				Name:      "new",
+				Usage:     "make an Ed25519 key, locked with a passphrase, or one in a TPM",
+				ArgsUsage: "[DEVICE]",
 				Description: "The key is an OpenSSH private key at $AMBER_KEY, or ~/.config/amber/key, with mode\n" +
 					"0600; its public half is beside it. The passphrase comes from " + keys.PassphraseVariable + "\n" +
-					"or from the terminal.",
-				Flags:  []cli.Flag{outputFlag(), &cli.StringFlag{Name: "comment", Usage: "who holds the key (default: user@host)"}},
-				Action: action(0, 0, "without arguments", keysNew),
+					"or from the terminal. Where AMBER_KEY names a public key (KEY.pub), an ssh-agent signs." + tpmHelp,
+				Flags:  []cli.Flag{outputFlag(), tpmFlag(), &cli.StringFlag{Name: "comment", Usage: "who holds the key (default: user@host)"}},
+				Action: action(0, 1, "[--tpm [DEVICE]]", keysNewAt),
 			},
 			{Name: "show", Usage: "print the public key, its fingerprint, and its line for an allowed_signers file", Flags: []cli.Flag{outputFlag()}, Action: action(0, 0, "without arguments", keysShow)},
 		},
@@ -48,15 +49,19 @@ func keysNew(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	comment := c.String("comment")
-	if comment == "" {
-		comment = principal()
-	}
-	pub, err := keys.New(path, passphrase, comment)
+	pub, err := keys.New(path, passphrase, keyComment(c))
 	if err != nil {
 		return err
 	}
 	return printKey(path, pub, asJSON)
+}
+
+// keyComment says who holds a new key.
+func keyComment(c *cli.Context) string {
+	if comment := c.String("comment"); comment != "" {
+		return comment
+	}
+	return principal()
 }
 
 func keysShow(_ *cli.Context, asJSON bool) error {

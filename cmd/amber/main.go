@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"amber/container"
+	"amber/evidence/casedir"
+	"amber/evidence/encrypt"
 	"amber/evidence/safetext"
 	"amber/isolate"
 )
@@ -22,23 +25,25 @@ import (
 // docs/decisions/memory.md.
 const memoryLimit = 120 << 20
 
-// Until the target stands still no time goes into collecting a heap of a few
-// MiB, twice; while it is collected the heap is kept small.
-const (
-	gcUntilFrozen = 400
-	gcCollecting  = 50
-)
+// gcPercent lets the heap grow to the limit rather than to twice what lives: a
+// fifth of a small collection's processor time went into collecting a heap of
+// a few MiB.
+const gcPercent = 400
 
 func main() {
 	debug.SetMemoryLimit(memoryLimit)
-	debug.SetGCPercent(gcUntilFrozen)
+	debug.SetGCPercent(gcPercent)
 	ctx, stop := interruptible()
 	defer stop()
 	err := openNodeRequest()
 	if err == nil {
-		err = newApp().RunContext(ctx, os.Args)
+		err = newApp(os.Args).RunContext(ctx, os.Args)
 	}
-	os.Exit(exitCode(err))
+	code := exitCode(err)
+	if err != nil && !printed && node == nil && asksJSON(os.Args[1:]) {
+		_ = emit(os.Stdout, failureOf(err, code))
+	}
+	os.Exit(code)
 }
 
 // interruptible gives a context that the first interrupt ends, so that what
@@ -59,7 +64,8 @@ func interruptible() (context.Context, func()) {
 	return ctx, cancel
 }
 
-func newApp() *cli.App {
+// newApp makes amber for one command line, whose first word is amber's name.
+func newApp(args []string) *cli.App {
 	app := &cli.App{
 		Name:                 "amber",
 		Usage:                "freeze a suspicious container, preserve what it was, and read back what happened",
@@ -68,12 +74,9 @@ func newApp() *cli.App {
 		EnableBashCompletion: true,
 		Suggest:              true,
 		HideHelpCommand:      true,
-		Commands: []*cli.Command{
-			psCommand(), respondCommand(), isolateCommand(), collectCommand(), evidenceCommand(), timelineCommand(), detectCommand(), tuiCommand(),
-			caseCommand(), keysCommand(), completionCommand(), manCommand(), answerProbesCommand(), onNodeCommand(),
-		},
-		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   badUsage,
+		Commands:             commands(args),
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         badUsage,
 		CommandNotFound: func(c *cli.Context, name string) {
 			fmt.Fprintf(os.Stderr, "amber: there is no command %q; see amber --help\n", name)
 			os.Exit(exitUsage)
@@ -133,9 +136,6 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(os.Stderr, "amber: "+safeLines(text))
-	}
 	var (
 		usage    usageError
 		out      outcome
@@ -144,9 +144,17 @@ func exitCode(err error) int {
 		refused  *isolate.RefusedError
 		heldElse *isolate.HeldError
 	)
+	if text := safeLines(err.Error()); text != "" {
+		if errors.As(err, &out) { // a name in it could begin a line that looks like one of the table's
+			text = strings.ReplaceAll(text, "\n", "\n  ")
+		}
+		fmt.Fprintln(os.Stderr, "amber: "+text)
+	}
 	switch {
 	case errors.As(err, &out):
 		return out.code
+	case errors.Is(err, encrypt.ErrDamaged), errors.Is(err, casedir.ErrLink):
+		return exitVerify
 	case errors.As(err, &unknown):
 		printCandidates(unknown.Candidates)
 		return exitUsage

@@ -42,9 +42,22 @@ func emit(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(escapeJSON(buf.Bytes()))
+	_, err := writeOut(w, escapeJSON(buf.Bytes()))
 	return err
 }
+
+// printed says that a result was written to standard output: none follows.
+var printed bool
+
+func writeOut(w io.Writer, data []byte) (int, error) {
+	printed = printed || w == os.Stdout
+	return w.Write(data)
+}
+
+// rows is standard output for what is written to it in pieces.
+type rows struct{ *os.File }
+
+func (r rows) Write(data []byte) (int, error) { return writeOut(r.File, data) }
 
 // emitLine prints v as one line of JSON.
 func emitLine(w io.Writer, v any) error {
@@ -52,7 +65,7 @@ func emitLine(w io.Writer, v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(escapeJSON(data), '\n'))
+	_, err = writeOut(w, append(escapeJSON(data), '\n'))
 	return err
 }
 

@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"amber/collect/room"
 	"amber/evidence/safetext"
 	"amber/isolate"
+	"amber/isolate/nft"
 )
 
 // respondPlan is what respond --plan prints.
@@ -20,6 +22,7 @@ type respondPlan struct {
 	Collect  []string         `json:"collect"`      // targets, a bundle each
 	Memory   int64            `json:"memory_bytes"` // about what is kept of it, before compression
 	Ptrace   bool             `json:"ptrace,omitempty"`
+	Dump     bool             `json:"checkpoint,omitempty"`
 	Case     string           `json:"case"`
 	Room     room.Room        `json:"room"`
 	Then     string           `json:"then"`
@@ -34,7 +37,11 @@ type plannedMeasure struct {
 }
 
 func (r *response) planRest() (list []plannedMeasure) {
-	for _, name := range r.rest {
+	names := r.rest
+	if r.c.Bool("kill-connections") {
+		names = append(slices.Clone(names), nft.ConnectionsName)
+	}
+	for _, name := range names {
 		m := r.planMeasure(name)
 		p := plannedMeasure{Plan: m.plan}
 		p.Method, p.Critical = m.Method, nil // judged with the freeze
@@ -61,6 +68,7 @@ func (r *response) printPlan(asJSON bool) error {
 		p.Freeze.Steps, p.Then = nil, "leave it as it is"
 	}
 	p.Ptrace, p.memory = r.c.Bool("ptrace"), memoryText(r.c, p.Memory)
+	_, p.Dump, _ = checkpointOptions(r.c) // checked in begin
 	p.Measures = r.planRest()
 	if r.c.Bool("resume") {
 		p.Then = "let it run again"
@@ -119,6 +127,10 @@ func (p respondPlan) printCollection(w io.Writer, streamed bool) {
 	fmt.Fprintf(w, "  memory   %s\n", p.memory)
 	if p.Ptrace {
 		fmt.Fprintln(w, "           changes: ptrace stops each thread for its registers; cgroup v1: the target is thawed until they stop")
+	}
+	if p.Dump {
+		fmt.Fprintln(w, "  dump     CRIU, through the runtime; the target is left as it stands")
+		fmt.Fprintln(w, "           changes: CRIU stops the threads by ptrace and runs code of its own in them, and thaws the cgroup meanwhile")
 	}
 	if streamed {
 		fmt.Fprintln(w, "  stream   to standard output; nothing is spooled here")

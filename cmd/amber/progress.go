@@ -57,14 +57,18 @@ func (a *acquirer) progress(w *evidence.Writer, t container.Container) (stop fun
 // its files take on the disk. It stays on the file systems that it begins on,
 // and follows nothing.
 func estimate(ctx context.Context, t container.Container, full bool) int64 {
-	n := diskUsage(ctx, t.Rootfs.Upper)
+	usage := func(dir string) int64 { return diskUsage(ctx, dir) }
+	if t.Root != "" {
+		usage = func(dir string) int64 { return usageBelow(ctx, t.Root, dir) }
+	}
+	n := usage(t.Rootfs.Upper)
 	if full {
-		n += diskUsage(ctx, t.Rootfs.Upper)
+		n += usage(t.Rootfs.Upper)
 		for _, l := range t.Rootfs.Lower {
-			n += diskUsage(ctx, l)
+			n += usage(l)
 		}
 		if len(t.Rootfs.Lower) == 0 {
-			n += diskUsage(ctx, t.Rootfs.Merged)
+			n += usage(t.Rootfs.Merged)
 		}
 	}
 	return n

@@ -59,7 +59,7 @@ func evidenceProve(v view) error {
 		return err
 	}
 	if to == "" {
-		_, err = os.Stdout.Write(data)
+		_, err = writeOut(os.Stdout, data)
 		return err
 	}
 	if v.c.Bool("with-content") {

@@ -18,10 +18,10 @@ func psCommand() *cli.Command {
 		Name:  "ps",
 		Usage: "list the containers here, with what makes each one risky",
 		Description: "All containers of all runtimes found, and with --kubeconfig or KUBECONFIG those of\n" +
-			"the cluster. Risks are read from each container's OCI runtime spec, or its pod's;\n" +
-			"the worst comes first.",
+			"the cluster; with --root those that a node's disk has, as recorded on it. Risks are\n" +
+			"read from each container's OCI runtime spec, or its pod's; the worst comes first.",
 		Flags: append([]cli.Flag{
-			outputFlag(),
+			outputFlag(), rootFlag(),
 			&cli.BoolFlag{Name: "wide", Aliases: []string{"w"}, Usage: "show all risks, and each in a sentence"},
 		}, runtimeFlags()...),
 		Action: action(0, 0, "without arguments", ps),
@@ -36,19 +36,21 @@ type psRow struct {
 }
 
 func ps(c *cli.Context, asJSON bool) error {
-	rts, err := openRuntimes(c, "")
+	rts, err := openFor(c, container.Target{})
 	if err != nil {
 		return err
 	}
 	defer rts.close()
-	if err := rts.withCluster(c); err != nil {
-		return err
+	if c.String("root") == "" {
+		if err := rts.withCluster(c); err != nil {
+			return err
+		}
 	}
 	list, warnings := container.All(c.Context, rts.list)
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "amber: "+safeLines(w.Error()))
 	}
-	if len(warnings) == len(rts.list) {
+	if len(warnings) == len(rts.list) && len(list) == 0 {
 		return outcome{exitFailed, "no runtime answered"}
 	}
 	rows := psRows(list)
@@ -92,7 +94,7 @@ func psTable(rows []psRow, wide bool) error {
 			digest = shorten(strings.TrimPrefix(digest, "sha256:"), 12)
 		}
 		cells = append(cells, []string{
-			r.Target, orDash(r.Name), podText(r.Pod), string(r.State), age(r.Created), pidText(r.PID),
+			r.Target, orDash(r.Name), podText(r.Pod), stateText(r.Container), age(r.Created), pidText(r.PID),
 			orDash(r.Image.Ref), orDash(digest), riskText(r.Risks, wide),
 		})
 	}
@@ -115,6 +117,14 @@ func psTable(rows []psRow, wide bool) error {
 	return nil
 }
 
+// stateText marks a state that is only what a disk has of it.
+func stateText(c container.Container) string {
+	if c.Root != "" {
+		return string(c.State) + " (recorded)"
+	}
+	return string(c.State)
+}
+
 // riskText names the risks; those that are only an absent defence are counted
 // unless all are wanted.
 func riskText(risks []container.Risk, wide bool) string {
@@ -135,7 +145,7 @@ func riskText(risks []container.Risk, wide bool) string {
 
 // describe says in a few words what a container is.
 func describe(c container.Container) string {
-	words := []string{string(c.State)}
+	words := []string{stateText(c)}
 	if c.Name != "" && c.Name != c.ID {
 		words = append(words, c.Name)
 	}

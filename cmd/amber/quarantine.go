@@ -225,7 +225,7 @@ func (m *measureResult) fail(text string) {
 func failures(checks []isolate.Check) (list []string) {
 	for _, k := range checks {
 		if k.Failed() {
-			list = append(list, k.Name+": "+k.Got)
+			list = append(list, "not so: "+k.Name+": "+k.Got)
 		}
 	}
 	return list

@@ -146,7 +146,13 @@ func begin(c *cli.Context, asJSON bool, prepare, plan func(*response) error) (*r
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if _, _, err := checkpointOptions(c); err != nil {
+		return nil, err
+	}
 	if _, err := memoryMode(c); err != nil {
+		return nil, err
+	}
+	if _, err := custodians(c); err != nil {
 		return nil, err
 	}
 	r := &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}
@@ -157,12 +163,15 @@ func begin(c *cli.Context, asJSON bool, prepare, plan func(*response) error) (*r
 	if err := prepare(r); err != nil {
 		return nil, err
 	}
-	if r.rts, err = openRuntimes(c, t.Scheme); err != nil {
+	if r.rts, err = openFor(c, t); err != nil {
 		r.forget()
 		return nil, err
 	}
 	if r.method, err = r.rts.freezeMethod(c); err == nil {
 		go r.method.Prepare()
+		err = r.contextThere()
+	}
+	if err == nil {
 		err = r.find(t)
 	}
 	if err == nil {
@@ -178,6 +187,18 @@ func begin(c *cli.Context, asJSON bool, prepare, plan func(*response) error) (*r
 		r.close()
 	}
 	return r, err
+}
+
+// contextThere refuses a --context that is not there: without the cluster a
+// frozen pod would have nobody to answer its probes. It asks no server.
+func (r *response) contextThere() error {
+	if !r.c.IsSet("context") {
+		return nil
+	}
+	if _, err := r.rts.cluster(); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 func (r *response) find(t container.Target) (err error) {

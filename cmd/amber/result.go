@@ -18,6 +18,7 @@ type respondResult struct {
 	Frozen   *frozenResult    `json:"frozen,omitempty"`
 	Measures []measureResult  `json:"measures,omitempty"` // beside the freeze
 	Bundles  []bundleResult   `json:"bundles"`
+	Recent   *recentResult    `json:"recent,omitempty"`   // of collect --recent
 	ViaNode  *nodeRecord      `json:"via_node,omitempty"` // the pod that was used, and what the node keeps
 	Left     string           `json:"left"`               // frozen, running, killed: how the target was left
 	Custody  *custody.Receipt `json:"custody,omitempty"`
@@ -117,6 +118,9 @@ func (r *response) print() {
 	}
 	for _, b := range r.result.Bundles {
 		b.print(r.out)
+	}
+	if r.result.Recent != nil {
+		r.result.Recent.print(r.out)
 	}
 	fmt.Fprintln(r.out, "next")
 	for _, n := range r.result.Next {

@@ -28,6 +28,7 @@ func runtimeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "containerd-state", EnvVars: []string{"AMBER_CONTAINERD_STATE"}, Usage: "containerd's state directory, for when containerd does not answer"},
 		&cli.StringFlag{Name: "kubeconfig", Usage: "how the cluster is reached; KUBECONFIG and the usual places otherwise"},
 		&cli.StringFlag{Name: "context", Usage: "the kubeconfig's context"},
+		criFlag(),
 		&cli.StringFlag{Name: "docker-host", EnvVars: []string{"DOCKER_HOST"}, Usage: "Docker's socket or address", Value: "unix://" + dockerSocket},
 	}
 }
@@ -59,14 +60,17 @@ func openRuntimes(c *cli.Context, scheme string) (*runtimes, error) {
 		}
 		r.add(d, address)
 	}
+	if err := r.withCRI(c, scheme); err != nil {
+		return nil, err
+	}
 	if len(r.list) == 0 && (scheme == "pod" || scheme == "") {
 		if cluster, err := r.cluster(); err == nil { // a workstation
 			r.add(cluster, "")
 		}
 	}
 	if len(r.list) == 0 {
-		return nil, fmt.Errorf("no container runtime is found: neither %s nor %s is there; name one with --containerd-address or --docker-host, or a cluster with --kubeconfig",
-			c.String("containerd-address"), c.String("docker-host"))
+		return nil, fmt.Errorf("no container runtime is found: neither %s nor %s nor %s is there; name one with --containerd-address, --docker-host or --cri-endpoint, or a cluster with --kubeconfig",
+			c.String("containerd-address"), c.String("docker-host"), c.String("cri-endpoint"))
 	}
 	return r, nil
 }
@@ -200,7 +204,19 @@ func (r *runtimes) freezeMethod(c *cli.Context) (*freeze.Method, error) {
 	if by != "" && by != freeze.ByRuntime && by != freeze.ByCgroup {
 		return nil, usagef("--freeze-by %q: want runtime or cgroup", by)
 	}
-	return freeze.New(r.freezer, freeze.Options{By: by, Timeout: c.Duration("freeze-timeout"), Self: critical.Self{Sockets: r.sockets}}), nil
+	var siblings func(context.Context, container.Container) ([]container.Container, error)
+	if c.Command.Name == "verify" { // nothing waits for the answer
+		siblings = r.siblings
+	}
+	return freeze.New(r.freezer, freeze.Options{By: by, Timeout: c.Duration("freeze-timeout"), Self: critical.Self{Sockets: r.sockets}, Siblings: siblings}), nil
+}
+
+func (r *runtimes) siblings(ctx context.Context, c container.Container) ([]container.Container, error) {
+	rt := r.of(c)
+	if rt == nil {
+		return nil, errors.New("there is no runtime to ask")
+	}
+	return container.Siblings(ctx, rt, c)
 }
 
 // target finds what the user named, and with a container of a pod the others

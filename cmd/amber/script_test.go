@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,13 +29,24 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "../../testdata/script",
 		Setup: setUp,
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", cond)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"containerd": withContainerd,
 			"container":  withContainer,
+			"disk":       withDisk,
+			"ended":      hasEnded,
 			"bundle":     bundleVariable,
 			"exits":      exits,
 			"change":     change,
 			"authority":  withAuthority,
+			"storage":    withStorage,
+			"custodian":  withCustodian,
+			"tpm":        withTPM,
 		},
 	})
 }
@@ -78,6 +90,7 @@ func withContainerd(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Setenv("AMBER_CONTAINERD_STATE", w.bed.State)
+	ts.Setenv("CONTENT", filepath.Join(w.bed.Root, "io.containerd.content.v1.content"))
 	ts.Setenv("PATH", ts.Getenv("PATH")+":"+w.bed.Bin)
 	ts.Setenv("TARGET", "containerd://"+w.bed.Namespace+"/shop")
 }

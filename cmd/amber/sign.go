@@ -34,6 +34,10 @@ func evidenceSign(c *cli.Context, asJSON bool) error {
 	if err := introduce(cs); err != nil {
 		return err
 	}
+	sayUnsigned(cs)
+	if err := checkSeals(c, cs, id); err != nil {
+		return err
+	}
 	report, err := evidence.Verify(c.Context, bdir, evidence.VerifyOptions{})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -36,11 +37,12 @@ func beginUnlockQuietly() *unlocking {
 }
 
 // beginUnlock returns when nobody has to be asked any more. What is left, to
-// work the key out from its passphrase, is made to take a tenth of a second and
-// goes on beside the collection.
+// work the key out from its passphrase, is made to take a tenth of a second, or
+// is a TPM's, and goes on beside the collection.
 func beginUnlock() *unlocking {
 	u := &unlocking{done: make(chan struct{})}
 	asked := make(chan struct{})
+	over := sync.OnceFunc(func() { close(asked) })
 	go func() {
 		defer close(u.done)
 		path, err := keys.DefaultPath()
@@ -48,8 +50,11 @@ func beginUnlock() *unlocking {
 			u.err = err
 			return
 		}
+		if keys.Unasked(path) {
+			over()
+		}
 		u.signer, u.err = keys.Unlock(path, func() ([]byte, error) {
-			defer close(asked)
+			defer over()
 			return keys.Ask(path)()
 		})
 	}()

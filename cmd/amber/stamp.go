@@ -26,7 +26,7 @@ func stampCommand(common func(...cli.Flag) []cli.Flag) *cli.Command {
 		Name: "stamp", Usage: "have authorities say when a bundle's signature was there", ArgsUsage: "--tsa URL [ID]", Action: action(0, 1, "--tsa URL [ID]", evidenceStamp),
 		Description: "The authority learns a SHA-256 and nothing else. A bundle that has tokens is stamped\n" +
 			"again, over these too: do so before their certificates expire.",
-		Flags: common(tsaFlag()),
+		Flags: common(append(sealFlags(), tsaFlag())...),
 	}
 }
 
@@ -64,9 +64,10 @@ func (t *trust) readTime(c *cli.Context) (err error) {
 
 // stamped is what evidence stamp prints.
 type stamped struct {
-	ID       string          `json:"id"`
-	Times    []evidence.Time `json:"times"`
-	Warnings []string        `json:"warnings,omitempty"`
+	ID       string              `json:"id"`
+	Times    []evidence.Time     `json:"times"`
+	Log      []custody.TimeStamp `json:"log,omitempty"` // tokens over the custody log
+	Warnings []string            `json:"warnings,omitempty"`
 }
 
 func evidenceStamp(c *cli.Context, asJSON bool) error {
@@ -88,6 +89,9 @@ func evidenceStamp(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSeals(c, cs, id); err != nil {
+		return err
+	}
 	report, err := evidence.Verify(c.Context, bdir, evidence.VerifyOptions{})
 	if err != nil {
 		return err
@@ -100,6 +104,9 @@ func evidenceStamp(c *cli.Context, asJSON bool) error {
 		_, err := cs.Log(e)
 		return err
 	}); err != nil {
+		return err
+	}
+	if err := s.askForLog(c.Context, cs.CustodyPath(), urls, func(e custody.Entry) error { _, err := cs.Log(e); return err }); err != nil {
 		return err
 	}
 	if asJSON {
@@ -138,6 +145,25 @@ func (s *stamped) ask(ctx context.Context, dir, digest string, again bool, urls 
 	return nil
 }
 
+// askForLog has each authority stamp the custody log as it then is.
+func (s *stamped) askForLog(ctx context.Context, path string, urls []string, log func(custody.Entry) error) error {
+	for _, authority := range urls {
+		over, a, err := custody.AskStamp(ctx, path, authority)
+		if err != nil {
+			s.Warnings = append(s.Warnings, "the custody log is not stamped: "+err.Error())
+			continue
+		}
+		s.Warnings = append(s.Warnings, a.Warnings...)
+		s.Log = append(s.Log, custody.TimeStamp{Sequence: over.Sequence, Time: a.Token.Time, Authority: a.Token.Authority()})
+		e := custody.Entry{Action: custody.ActionStampLog, Counterparty: withoutPassword(authority), Stamped: over}
+		e.Result = fmt.Sprintf("up to entry %d: %s by %s", over.Sequence, a.Token.Time.Format(time.RFC3339), safetext.Line(a.Token.Authority()))
+		if err := log(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // stamp has what was collected stamped, when nothing waits for it any more: the
 // target is left as it is to be left. What no authority gives is a warning.
 func (r *response) stamp() {
@@ -164,6 +190,13 @@ func (r *response) stamp() {
 		}
 		b.Times = s.Times
 	}
+	var s stamped
+	if err := s.askForLog(r.c.Context, r.cs.CustodyPath(), urls, func(e custody.Entry) error { r.log(e); return nil }); err != nil {
+		s.Warnings = append(s.Warnings, err.Error())
+	}
+	for _, w := range s.Warnings {
+		r.warn(w)
+	}
 }
 
 // withoutPassword is a URL as it may be kept.
@@ -177,6 +210,9 @@ func withoutPassword(text string) string {
 func (s *stamped) print() {
 	for _, t := range s.Times {
 		fmt.Printf("stamped %s: %s over %s, %s by %s\n", safetext.Line(s.ID), t.File, t.Over, t.Time.Format(time.RFC3339), safetext.Line(t.Authority))
+	}
+	for _, l := range s.Log {
+		fmt.Printf("stamped the custody log up to entry %d, %s by %s\n", l.Sequence, l.Time.Format(time.RFC3339), safetext.Line(l.Authority))
 	}
 	for _, w := range s.Warnings {
 		fmt.Fprintln(os.Stderr, "amber: note: "+safetext.Line(w))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -20,13 +21,14 @@ import (
 	"amber/timeline/build"
 	"amber/timeline/source/all"
 	"amber/timeline/source/mapped"
+	"amber/timeline/source/vpcflow"
 )
 
 func timelineCommand() *cli.Command {
 	sub := func(name, usage, args string, most int, flags []cli.Flag, do func(*cli.Context, bool) error) *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: usage, ArgsUsage: args,
-			Flags: join([]cli.Flag{caseFlag(), outputFlag()}, flags), Action: action(0, most, args, do),
+			Flags: join([]cli.Flag{caseFlag(), outputFlag(), logDirFlag()}, flags), Action: action(0, most, args, do),
 		}
 	}
 	limit := func(value int, what string) cli.Flag {
@@ -42,8 +44,10 @@ func timelineCommand() *cli.Command {
 				&cli.StringFlag{Name: "map", Usage: "a FILE that says how other JSON lines or CSV are read: see docs/event-schema.md"},
 				&cli.BoolFlag{Name: "follow", Usage: "go on reading while they are written, until interrupted"},
 				&cli.BoolFlag{Name: "pack", Value: true, Usage: "evaluate amber's own rules (--pack=false: later, by amber detect)"},
+				identityFlag(),
 				&cli.StringSliceFlag{Name: "skew", Usage: "SOURCE=DURATION: what to add to its clock's times"},
 			}, timelineBuild),
+			fetchCommand(),
 			sub("query", "the rows that match", "[QUERY]", 1, []cli.Flag{
 				limit(0, "at most so many rows (0: all)"),
 				&cli.BoolFlag{Name: "reverse", Usage: "the latest first"},
@@ -55,9 +59,9 @@ func timelineCommand() *cli.Command {
 			sub("entities", "the pods, users, tokens, sessions, … that it tells of, whose name holds TEXT", "[TEXT]", 1, nil, timelineEntities),
 			sub("links", "how entities are joined, by which rows, and how sure that is", "[TEXT]", 1, nil, timelineLinks),
 			sub("compact", "many small segments, as following a log leaves them, into few; damaged indexes anew", "", 0, nil, timelineCompact),
-			sub("raw", "the records that prove a row, hashed again", "ROW", 1, nil, timelineRaw),
-			sub("export", "rows for other tools: "+exportFormats(), "[QUERY]", 1, []cli.Flag{
-				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: exportFormats()},
+			sub("raw", "the records that prove a row, hashed again", "ROW", 1, []cli.Flag{identityFlag()}, timelineRaw),
+			sub("export", "rows for other tools: "+strings.Join(exportFormats(), ", "), "[QUERY]", 1, []cli.Flag{
+				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: strings.Join(exportFormats(), ", ")},
 				&cli.StringFlag{Name: "to", Usage: "a file; standard output otherwise"},
 			}, timelineExport),
 		},
@@ -82,6 +86,10 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	pack := sync.OnceValues(pack)
+	if c.Bool("pack") {
+		go pack() // beside the digest of amber itself, which takes as long
+	}
 	cs, err := caseForTimeline(c)
 	if err != nil {
 		return err
@@ -93,7 +101,7 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 		paths = ownEvidence(cs)
 	}
 	if len(paths) == 0 {
-		return usagef("the case holds no bundle yet: name files or directories of logs")
+		return usagef("the case holds no bundle and nothing fetched yet: name files or directories of logs")
 	}
 	sources, as, err := sourcesFor(c)
 	if err != nil {
@@ -106,9 +114,13 @@ func timelineBuild(c *cli.Context, asJSON bool) error {
 		Case: cs, Paths: paths, Stdin: os.Stdin, Sources: sources,
 		As: as, Reference: c.Bool("reference"), Skew: skew, Progress: p.show,
 	}
-	if o.Watch, err = packDetector(c, build.Dir(cs)); err != nil {
+	if o.Keys, err = keyring(c); err != nil {
 		return err
 	}
+	if o.Watch, err = packDetector(c, build.Dir(cs), pack); err != nil {
+		return err
+	}
+	logBegun(cs, actionBuild)
 	if c.Bool("follow") {
 		return follow(c, o, asJSON)
 	}
@@ -130,6 +142,9 @@ func follow(c *cli.Context, o build.Options, asJSON bool) error {
 		}
 		fmt.Println(r.Line())
 	})
+	if _, lerr := logChange(o.Case, custody.Entry{Action: actionBuild, Result: "followed", Alterations: []string{"read " + strings.Join(o.Paths, ", ")}}); lerr != nil {
+		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(lerr.Error()))
+	}
 	if c.Context.Err() != nil {
 		return nil
 	}
@@ -148,17 +163,26 @@ func sourcesFor(c *cli.Context) (list []timeline.Source, as string, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", err
 	}
-	m, err := mapped.Parse(text)
+	m, err := described(text)
 	if err != nil {
 		return nil, "", usagef("--map %s: %w", path, err)
 	}
 	return append(list, m), cmp.Or(as, m.Name()), nil
 }
 
+// described is the source that a map describes, or the format of flow logs as
+// AWS writes it.
+func described(text []byte) (timeline.Source, error) {
+	if flows, ok := vpcflow.Format(text); ok {
+		return flows, nil
+	}
+	return mapped.Parse(text)
+}
+
 // told prints and logs what a build did.
 func told(cs *casedir.Case, report build.Report, paths []string, asJSON bool) (err error) {
-	entry := custody.Entry{Action: "timeline-build", Result: report.Line(), Alterations: []string{"read " + strings.Join(paths, ", ")}}
-	if _, err := cs.Log(entry); err != nil {
+	entry := custody.Entry{Action: actionBuild, Result: report.Line(), Alterations: []string{"read " + strings.Join(paths, ", ")}}
+	if _, err := logChange(cs, entry); err != nil {
 		fmt.Fprintln(os.Stderr, "amber: the custody log: "+safeLines(err.Error()))
 	}
 	if asJSON {
@@ -185,7 +209,7 @@ func caseForTimeline(c *cli.Context) (*casedir.Case, error) {
 	return cs, err
 }
 
-// ownEvidence are the case's bundles and its custody log.
+// ownEvidence are the case's bundles, what was fetched, and its custody log.
 func ownEvidence(cs *casedir.Case) (paths []string) {
 	ids, _ := bundleIDs(cs)
 	for _, id := range ids {
@@ -193,6 +217,7 @@ func ownEvidence(cs *casedir.Case) (paths []string) {
 			paths = append(paths, dir)
 		}
 	}
+	paths = append(paths, fetched(cs)...)
 	log := filepath.Join(cs.Dir(), "custody.jsonl")
 	if _, err := os.Stat(log); err == nil && len(paths) > 0 {
 		paths = append(paths, log)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"amber/evidence/casedir"
+	"amber/evidence/custody"
 	"amber/timeline/build"
 )
 
@@ -25,8 +26,13 @@ func timelineCompact(c *cli.Context, asJSON bool) (err error) {
 	defer func() { err = errors.Join(err, cs.Close()) }()
 	debug.SetMemoryLimit(buildMemory)
 	debug.SetGCPercent(100)
+	cs.Tool, cs.Signer = tool(), quietSigner()
+	logBegun(cs, "timeline-compact")
 	did, err := build.Compact(c.Context, cs)
 	if err != nil {
+		return err
+	}
+	if _, err := logChange(cs, custody.Entry{Action: "timeline-compact", Result: did.Line()}); err != nil {
 		return err
 	}
 	if asJSON {

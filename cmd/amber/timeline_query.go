@@ -15,11 +15,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"amber/evidence/custody"
-	"amber/evidence/durable"
 	"amber/timeline"
 	"amber/timeline/build"
 	"amber/timeline/export"
-	"amber/timeline/query"
 	"amber/timeline/store"
 )
 
@@ -32,40 +30,33 @@ func openTimeline(c *cli.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	ring, err := keyring(c)
+	if err != nil {
+		return nil, err
+	}
 	at := filepath.Join(dir, "timeline")
-	s, err := store.Open(at, store.OpenOptions{Raw: build.Raw(at)})
+	s, err := store.Open(at, store.OpenOptions{Raw: build.Raw(at, ring)})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("the case %s has no timeline yet: amber timeline build --case %s [PATH...]", dir, dir)
+	}
+	if err == nil {
+		tellMended(s, dir)
 	}
 	return s, err
 }
 
-// parseQuery reads a query; the error shows where the mistake is.
-func parseQuery(text string) (timeline.Expr, error) {
-	e, err := query.Parse(text, query.Options{})
-	var wrong *query.SyntaxError
-	if errors.As(err, &wrong) {
-		return nil, usagef("%s\n%w", wrong.Caret(), err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return query.Widen(e), nil
-}
-
 func timelineQuery(c *cli.Context, asJSON bool) error {
-	where, err := parseQuery(c.Args().First())
-	if err != nil {
-		return err
-	}
-	s, err := openTimeline(c)
+	s, where, err := asked(c, c.Args().First())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	fields := usual
-	if f := c.String("fields"); f != "" {
-		fields = strings.Split(f, ",")
+	if f := fieldList(c.String("fields")); f != nil {
+		fields = f
+	}
+	if err := fieldsKnown(c.Context, s, fields...); err != nil {
+		return err
 	}
 	ask := timeline.Ask{Where: where, Fields: fields, Backward: c.Bool("reverse")}
 	if asJSON {
@@ -76,7 +67,7 @@ func timelineQuery(c *cli.Context, asJSON bool) error {
 
 // queryJSON prints a row a line, with all fields unless some are named.
 func queryJSON(c *cli.Context, s *store.Store, ask timeline.Ask) error {
-	if c.String("fields") == "" {
+	if fieldList(c.String("fields")) == nil {
 		ask.Fields = []string{"*"}
 	}
 	out, err := export.New("jsonl", os.Stdout, nil)
@@ -157,14 +148,17 @@ func timelineFacets(c *cli.Context, asJSON bool) error {
 		return usagef("want %s FIELD", c.Command.HelpName)
 	}
 	return buckets(c, asJSON, func(s *store.Store, where timeline.Expr) (timeline.Partial, error) {
+		if err := fieldsKnown(c.Context, s, c.Args().First()); err != nil {
+			return timeline.Partial{}, err
+		}
 		return s.Facets(c.Context, where, c.Args().First(), c.Int("limit"), nil)
 	})
 }
 
 func timelineHistogram(c *cli.Context, asJSON bool) error {
 	width := c.Duration("bucket")
-	if width <= 0 {
-		return usagef("--bucket %s: want a width above nothing", width)
+	if width < time.Microsecond {
+		return usagef("--bucket %s: want a microsecond or more", width)
 	}
 	return buckets(c, asJSON, func(s *store.Store, where timeline.Expr) (timeline.Partial, error) {
 		return s.Histogram(c.Context, where, width.Microseconds(), nil)
@@ -173,11 +167,7 @@ func timelineHistogram(c *cli.Context, asJSON bool) error {
 
 // buckets prints an answer that is values and their counts.
 func buckets(c *cli.Context, asJSON bool, ask func(*store.Store, timeline.Expr) (timeline.Partial, error)) error {
-	where, err := parseQuery(c.String("where"))
-	if err != nil {
-		return err
-	}
-	s, err := openTimeline(c)
+	s, where, err := asked(c, c.String("where"))
 	if err != nil {
 		return err
 	}
@@ -244,6 +234,7 @@ func logLook(c *cli.Context, e custody.Entry) error {
 		return err
 	}
 	defer cs.Close()
+	defer sayElsewhere(cs)
 	_, err = cs.Log(e)
 	return err
 }
@@ -254,38 +245,4 @@ func rowID(text string) (id timeline.RowID, err error) {
 		return id, usagef("%q is no row: want its 32 hex digits, the last column of a query", text)
 	}
 	return timeline.RowID(raw), nil
-}
-
-func exportFormats() string { return strings.Join(export.Formats(), ", ") }
-
-func timelineExport(c *cli.Context, _ bool) (err error) {
-	where, err := parseQuery(c.Args().First())
-	if err != nil {
-		return err
-	}
-	s, err := openTimeline(c)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	out := io.Writer(os.Stdout)
-	if to := c.String("to"); to != "" {
-		f, err := durable.Create(to)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
-		out = f
-	}
-	format, err := export.New(c.String("format"), out, nil)
-	if err != nil {
-		return usageError{err}
-	}
-	begun := time.Now()
-	n, err := export.All(c.Context, s, timeline.Ask{Where: where}, format)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "%d rows in %s\n", n, time.Since(begun).Round(time.Millisecond))
-	return logLook(c, custody.Entry{Action: "timeline-export", Result: fmt.Sprintf("%d rows as %s", n, c.String("format"))})
 }

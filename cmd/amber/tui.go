@@ -16,6 +16,7 @@ import (
 
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/build"
 	"amber/timeline/detect"
@@ -34,11 +35,16 @@ const (
 func tuiCommand() *cli.Command {
 	return &cli.Command{
 		Name: "tui", Usage: "explore a case on the screen; press ? there for help", ArgsUsage: "[CASE]",
-		Flags: []cli.Flag{
+		Description: "What a container changed is shown against its image: layers are taken from the\n" +
+			"container runtimes here, and from image layouts that --image names (as skopeo,\n" +
+			"crane and podman write them).",
+		Flags: append([]cli.Flag{
 			caseFlag(),
+			identityFlag(),
 			&cli.BoolFlag{Name: "demo", Usage: "open the incident that comes with amber, in a directory of its own that is taken away again"},
 			&cli.StringFlag{Name: "theme", Usage: strings.Join(tui.Themes(), ", ") + " (default: by the terminal; NO_COLOR is honoured)"},
-		},
+			&cli.StringSliceFlag{Name: "image", Usage: "compare what was changed with the image in the OCI image layout `DIR`; may be given again"},
+		}, runtimeFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := exactly(c, 0, 1, "[CASE]"); err != nil {
 				return err
@@ -65,15 +71,25 @@ func screen(c *cli.Context) error {
 	}
 	defer cs.Close()
 	cs.Tool, cs.Signer = tool(), quietSigner()
-	s, err := openForScreen(dir)
+	ring, err := keyring(c)
 	if err != nil {
 		return err
 	}
+	s, err := openForScreen(dir, ring)
+	if err != nil {
+		return err
+	}
+	tellMended(s, dir)
 	seen := &lookLog{cs: cs}
+	blobs, err := newImages(c)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	defer blobs.close()
 	shown := tui.Case{
-		Name: caseName(cs), Key: cs.Dir(), Dir: cs.Dir(), Store: s, Reopen: reopener(dir, s),
+		Name: caseName(cs), Key: cs.Dir(), Dir: cs.Dir(), Store: s, Reopen: reopener(dir, ring, s),
 		Findings: func(ctx context.Context) ([]detect.Finding, string, error) { return allFindings(ctx, dir) },
-		Log:      seen.log, Respond: responder{dir},
+		Log:      seen.log, Keys: ring, Blob: blobs.open, Respond: responder{dir, runtimeArgs(c)},
 	}
 	o := tui.Options{Theme: c.String("theme"), State: screenState()}
 	if c.Bool("demo") {
@@ -107,9 +123,9 @@ func caseName(cs *casedir.Case) string {
 
 // openForScreen opens the timeline with one core less than there are: that one
 // is the screen's.
-func openForScreen(dir string) (*store.Store, error) {
+func openForScreen(dir string, ring *encrypt.Keyring) (*store.Store, error) {
 	at := filepath.Join(dir, "timeline")
-	s, err := store.Open(at, store.OpenOptions{Cache: screenCache, Raw: build.Raw(at), Workers: max(1, runtime.GOMAXPROCS(0)-1)})
+	s, err := store.Open(at, store.OpenOptions{Cache: screenCache, Raw: build.Raw(at, ring), Workers: max(1, runtime.GOMAXPROCS(0)-1)})
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, usagef("the case %s has no timeline yet: amber timeline build --case %s [PATH...]", dir, dir)
 	}
@@ -117,14 +133,14 @@ func openForScreen(dir string) (*store.Store, error) {
 }
 
 // reopener opens the timeline again where there is a newer generation of it.
-func reopener(dir string, first *store.Store) func() (timeline.Store, error) {
+func reopener(dir string, ring *encrypt.Keyring, first *store.Store) func() (timeline.Store, error) {
 	last := first.Manifest().Generation
 	return func() (timeline.Store, error) {
 		man, err := store.ReadManifest(filepath.Join(dir, "timeline"))
 		if err != nil || man.Generation == last {
 			return nil, err
 		}
-		s, err := openForScreen(dir)
+		s, err := openForScreen(dir, ring)
 		if err != nil {
 			return nil, err
 		}

@@ -11,13 +11,28 @@ import (
 	"path"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"amber/container"
 	"amber/tui"
 )
 
 // responder acts on containers as the commands do: it runs them, in a process of
 // their own, so that an act goes its whole way whatever becomes of the screen.
-type responder struct{ dir string }
+type responder struct {
+	dir      string
+	runtimes []string // the flags that name them
+}
+
+// runtimeArgs are the flags that say where the runtimes are, as they were given.
+func runtimeArgs(c *cli.Context) (args []string) {
+	for _, f := range runtimeFlags() {
+		if name := f.Names()[0]; c.IsSet(name) {
+			args = append(args, "--"+name, c.String(name))
+		}
+	}
+	return args
+}
 
 // amber runs this program and gives what it printed.
 func (r responder) amber(ctx context.Context, args ...string) (string, error) {
@@ -41,7 +56,7 @@ func (r responder) amber(ctx context.Context, args ...string) (string, error) {
 
 // Targets are the containers that ps lists.
 func (r responder) Targets(ctx context.Context) ([]tui.Target, error) {
-	text, err := r.amber(ctx, "ps", "--output", "json")
+	text, err := r.amber(ctx, append([]string{"ps", "--output", "json"}, r.runtimes...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +89,7 @@ func (r responder) command(action, target string, plan bool) []string {
 	if action == "release" {
 		args = []string{"isolate", "release", "--case", r.dir}
 	}
+	args = append(args, r.runtimes...)
 	if plan {
 		return append(args, "--plan", target)
 	}

@@ -16,6 +16,7 @@ import (
 	"amber/evidence"
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/evidence/encrypt"
 	"amber/evidence/keys"
 	"amber/evidence/safetext"
 	"amber/evidence/timestamp"
@@ -28,6 +29,8 @@ type trust struct {
 	receipt *custody.Receipt
 	time    *timestamp.Trust // whose tokens are believed, and demanded; nil: nobody's
 	at      time.Time        // as of when; zero: now
+	sample  *evidence.Sample // how much is read; nil: all
+	keys    *encrypt.Keyring // opens what is encrypted; nil: that is not looked into
 }
 
 // trustOf reads --signers and --receipt; without them the case's signers are
@@ -45,15 +48,12 @@ func trustOf(c *cli.Context, cs *casedir.Case) (trust, error) {
 		return t, err
 	}
 	if file := c.String("receipt"); file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
+		if t.receipt, err = readReceipt(file, cs.Info().ID); err != nil {
 			return t, err
 		}
-		r, err := custody.ParseReceipt(data)
-		if err != nil {
-			return t, fmt.Errorf("%s: %w", file, err)
-		}
-		t.receipt = &r
+	}
+	if t.keys, err = keyring(c); err != nil {
+		return t, err
 	}
 	return t, t.readTime(c)
 }
@@ -65,6 +65,8 @@ type verified struct {
 	Custody *custody.Report    `json:"custody,omitempty"`
 	Verdict string             `json:"verdict"`
 	Exit    int                `json:"exit"`
+
+	opening bool // identities were given: what they do not open is missed
 }
 
 func evidenceVerify(l view) error {
@@ -90,7 +92,7 @@ func evidenceVerify(l view) error {
 // verifyCase checks bundles (all, where none is named) and the custody log,
 // and enters that it did so.
 func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, deep bool) (*verified, error) {
-	v := &verified{Case: cs.Dir(), Bundles: []*evidence.Report{}}
+	v := &verified{Case: cs.Dir(), Bundles: []*evidence.Report{}, opening: t.keys != nil}
 	sealed, all := sealedAs(cs), len(ids) == 0
 	if all {
 		var err error
@@ -123,6 +125,8 @@ func verifyCase(ctx context.Context, cs *casedir.Case, t trust, ids []string, de
 // a receipt says that there was one, a report of that.
 func checkCustody(cs *casedir.Case, t trust) (*custody.Report, error) {
 	report, err := custody.Verify(cs.CustodyPath(), t.signers, t.receipt)
+	report.TrustTimes(t.time, t.at)
+	report.Belongs(cs.Info().ID)
 	switch gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, custody.ErrEmpty); {
 	case err == nil:
 		return &report, nil
@@ -140,7 +144,7 @@ func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, dee
 	if err != nil {
 		return nil, err
 	}
-	r, err := evidence.Verify(ctx, dir, evidence.VerifyOptions{Signers: t.signers, Demand: t.demand, Time: t.time, At: t.at, Deep: deep})
+	r, err := evidence.Verify(ctx, dir, evidence.VerifyOptions{Signers: t.signers, Demand: t.demand, Time: t.time, At: t.at, Keys: t.keys, Deep: deep, Sample: t.sample})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +159,7 @@ func verifyBundle(ctx context.Context, cs *casedir.Case, t trust, id string, dee
 	// The case's signers are demanded of what is signed: else a bundle could be
 	// rewritten and signed by anybody. One that was never signed is just that.
 	if !t.demand && t.signers.Len() > 0 && len(r.Signatures) > 0 && !r.KnownSigner() {
-		r.Problems = append(r.Problems, evidence.Problem{Name: r.Signatures[0].File, What: "is signed by " + r.Signatures[0].Fingerprint + ", who is no signer of this case"})
+		r.Problems = append(r.Problems, evidence.Problem{Name: r.Signatures[0].File, What: "is signed by " + r.Signatures[0].Stranger + ": that is no signer of this case"})
 	}
 	compareCustody(r, sealed[id])
 	return r, nil
@@ -176,7 +180,7 @@ type sealRecord struct {
 func sealedAs(cs *casedir.Case) map[string]sealRecord {
 	all := map[string]sealRecord{}
 	for e, err := range custody.Entries(cs.CustodyPath()) {
-		if err != nil || e.Evidence == nil || e.Evidence.Digest == "" {
+		if err != nil || e.Evidence == nil || e.Evidence.Digest == "" && e.Action != casedir.ActionGiveUp {
 			continue
 		}
 		r := all[e.Evidence.ID]
@@ -191,14 +195,33 @@ func sealedAs(cs *casedir.Case) map[string]sealRecord {
 			if r.signed = true; !r.known {
 				r.digest, r.known, r.here = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true, true
 			}
+		case "receive": // what came on a disk, and was found to be what was offered
+			if e.Result == refused {
+				continue
+			}
+			if r.here = true; !r.known {
+				r.digest, r.known = strings.TrimPrefix(e.Evidence.Digest, "sha256:"), true
+			}
 		case "stamp":
 			r.stamps++
+		case casedir.ActionGiveUp:
+			r.stamps -= givenUpTokens(e)
 		default:
 			continue
 		}
 		all[e.Evidence.ID] = r
 	}
 	return all
+}
+
+// givenUpTokens counts the tokens that somebody gave up by his signature.
+func givenUpTokens(e custody.Entry) (n int) {
+	for _, name := range e.GivenUp {
+		if strings.HasSuffix(name, ".tsr") && e.Signature != custody.Awaiting {
+			n++
+		}
+	}
+	return n
 }
 
 // missing reports the bundles that the custody log knows and the case has not.
@@ -253,9 +276,11 @@ func (v *verified) conclude() {
 		case r.State == evidence.Unsigned:
 			say(exitMisses, "%s: intact; UNSIGNED (amber evidence sign)", r.ID)
 		case !r.KnownSigner():
-			say(exitMisses, "%s: intact; signer UNKNOWN, fingerprint %s", r.ID, r.Signatures[0].Fingerprint)
+			say(exitMisses, "%s: intact; signer UNKNOWN, fingerprint %s", r.ID, r.Signatures[0].Stranger)
 		case len(r.Unfinished) > 0:
 			say(exitMisses, "%s: intact, but %s (amber evidence sign mends that)", r.ID, r.Unfinished[0])
+		case r.Encryption != nil && r.Encryption.Unchecked != "" && (r.Deep || v.opening):
+			say(exitMisses, "%s: what is stored is intact; %s", r.ID, r.Encryption.Unchecked)
 		}
 	}
 	if v.Custody == nil {
@@ -264,6 +289,7 @@ func (v *verified) conclude() {
 	if v.Custody != nil && v.Custody.Tampered() {
 		say(exitVerify, "VERIFICATION FAILED: the custody log: %s", v.Custody)
 	}
+	v.Verdict = safetext.Line(v.Verdict) // names in it are of who wrote the case
 }
 
 func (v *verified) log(cs *casedir.Case) error {
@@ -291,13 +317,14 @@ func printVerified(v *verified) {
 			fmt.Printf("  every member decoded and hashed: %s\n", size(r.Plain))
 		}
 		for _, s := range r.Signatures {
-			who := "UNKNOWN"
+			who, key := "UNKNOWN", s.Stranger
 			if s.Known {
-				who = s.Principal
+				who, key = s.Principal, s.Fingerprint
 			}
-			fmt.Printf("  %s: signer %s, fingerprint %s\n", safetext.Line(s.File), safetext.Line(who), s.Fingerprint)
+			fmt.Printf("  %s: signer %s, fingerprint %s\n", safetext.Line(s.File), safetext.Line(who), safetext.Line(key))
 		}
 		printTimes(r.Times)
+		printEncryption(os.Stdout, r.Encryption)
 		for _, u := range r.Unfinished {
 			fmt.Printf("  unfinished: %s\n", safetext.Line(u))
 		}
@@ -359,7 +386,7 @@ func printReceipt(cs *casedir.Case) error {
 	if err != nil {
 		return err
 	}
-	_, err = os.Stdout.Write(data)
+	_, err = writeOut(os.Stdout, data)
 	return err
 }
 
@@ -382,20 +409,37 @@ func custodyText(cs *casedir.Case, report custody.Report) error {
 			rows = append(rows, []string{"?", "", "", "", "", err.Error()})
 			continue
 		}
-		id := ""
-		if e.Evidence != nil {
-			id = e.Evidence.ID
-		}
-		rows = append(rows, []string{fmt.Sprint(e.Sequence), e.Time.Format("2006-01-02T15:04:05Z"), e.Actor.User + "@" + e.Host, e.Action, id, custodyWhat(e)})
+		rows = append(rows, custodyRow(e))
 	}
-	if err := table(os.Stdout, []string{"#", "TIME", "WHO", "ACTION", "BUNDLE", "RESULT"}, rows); err != nil {
+	if err := table(os.Stdout, custodyHead, rows); err != nil {
 		return err
 	}
 	fmt.Println(safeLines(report.String()))
+	for _, u := range report.Unsigned {
+		fmt.Println("note: " + safetext.Line(unsignedText(u)))
+	}
+	for _, n := range report.Notes {
+		fmt.Println("note: " + safetext.Line(n))
+	}
 	for _, p := range report.Problems {
 		fmt.Println(safeLines(p.String()))
 	}
 	return nil
+}
+
+var custodyHead = []string{"#", "TIME", "WHO", "ACTION", "BUNDLE", "RESULT"}
+
+func custodyRow(e custody.Entry) []string {
+	id := ""
+	if e.Evidence != nil {
+		id = e.Evidence.ID
+	}
+	return []string{fmt.Sprint(e.Sequence), e.Time.Format("2006-01-02T15:04:05Z"), e.Actor.User + "@" + e.Host, e.Action, id, custodyWhat(e)}
+}
+
+// unsignedText names an entry that nobody signed, and what it is worth.
+func unsignedText(u custody.Unsigned) string {
+	return fmt.Sprintf("entry %d, %s by %s (claimed) at %s: %s", u.Sequence, u.Action, u.By(), u.Time.UTC().Format("2006-01-02 15:04:05Z"), u.Standing())
 }
 
 func custodyWhat(e custody.Entry) string {

@@ -155,7 +155,7 @@ func forward(c *cli.Context, names ...string) (args []string) {
 var (
 	forRuntimes = []string{"containerd-address", "containerd-state", "docker-host"}
 	forHold     = []string{"allow", "reach", "keep-going", "kill-connections", "freeze-by", "freeze-timeout", "force-critical", "reason", "authority"}
-	forBundle   = []string{"full", "volumes", "memory", "ptrace", "reason", "authority"}
+	forBundle   = []string{"full", "volumes", "memory", "ptrace", "ntp", "checkpoint", "checkpoint-allow", "checkpoint-timeout", "reason", "authority"}
 )
 
 // claims is who asks, as far as this machine says.

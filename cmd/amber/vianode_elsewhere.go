@@ -174,18 +174,7 @@ func verifyVia(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	defer e.close()
-	checks := []isolate.Check{}
-	for _, entry := range standing(e.here) {
-		m, err := e.rts.method(c, entry.Receipt.Plan.Method)
-		if err != nil {
-			return err
-		}
-		got, err := isolate.Verify(c.Context, entry, m)
-		if err != nil {
-			return err
-		}
-		checks = append(checks, got...)
-	}
+	checks := e.rts.verify(c, standing(e.here))
 	err = e.each("verify", func(a *agent) error {
 		var there []isolate.Check
 		args := append([]string{"isolate", "verify", "--output", "json"}, a.inCase()...)

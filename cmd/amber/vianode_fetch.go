@@ -122,7 +122,11 @@ func bundleOf(got *received, said *respondResult) bundleResult {
 		b = said.Bundles[0]
 	}
 	b.ID, b.State, b.Dir, b.Streamed = got.id, got.report.State, got.dir, false
-	b.Digest, b.Root, b.Members, b.Misses, b.Noted = got.report.Digest, got.report.Root, got.report.Members, got.report.Misses, got.report.Noted
+	b.Digest, b.Encryption = got.report.Digest, got.report.Encryption
+	if got.locked() { // what the node says of its members is all that is known
+		return b
+	}
+	b.Root, b.Members, b.Misses, b.Noted = got.report.Root, got.report.Members, got.report.Misses, got.report.Noted
 	return b
 }
 

@@ -23,6 +23,8 @@ type viaNode struct {
 	there  []string // the measures that are taken on the node
 	take   []container.Container
 
+	custodians []string // the flags that encrypt for them
+
 	bundles []received
 	acting  sync.WaitGroup // measures that are taken from here meanwhile
 	hears   sync.Mutex
@@ -75,6 +77,9 @@ func newViaNode(c *cli.Context, asJSON bool) (*viaNode, error) {
 		return nil, usagef("--to does not go with --via-node: the bundle is streamed into the case")
 	}
 	v := &viaNode{response: &response{c: c, json: asJSON, out: resultStream(c), result: respondResult{Target: t.String(), Bundles: []bundleResult{}, Left: "untouched"}}}
+	if v.custodians, err = forwardCustodians(c); err != nil {
+		return nil, err
+	}
 	v.rts = newRuntimes(c)
 	cluster, err := v.rts.cluster()
 	if err != nil {
@@ -242,10 +247,11 @@ func (v *viaNode) argv(a *agent, verb string, x container.Container) []string {
 		args = append(args, forward(v.c, forBundle...)...)
 	} else {
 		args = append(args, "--yes")
-		args = append(args, forward(v.c, slices.Concat(forHold, []string{"full", "volumes", "memory", "ptrace"})...)...)
+		args = append(args, forward(v.c, slices.Concat(forHold, []string{"full", "volumes", "memory", "ptrace", "ntp", "checkpoint", "checkpoint-allow", "checkpoint-timeout"})...)...)
 		for _, m := range v.there {
 			args = append(args, "--method", m)
 		}
 	}
+	args = append(args, v.custodians...)
 	return append(args, "pod/"+x.Pod.Namespace+"/"+x.Pod.Name+"/"+x.Pod.Container)
 }

@@ -3,6 +3,7 @@ package all
 
 import (
 	"amber/collect"
+	"amber/collect/checkpoint"
 	"amber/collect/filesystem"
 	"amber/collect/logs"
 	"amber/collect/memory"
@@ -16,6 +17,7 @@ type Options struct {
 	Network    network.Options
 	Process    process.Options
 	Memory     memory.Options
+	Checkpoint checkpoint.Options
 	Filesystem filesystem.Options
 	Metadata   metadata.Options
 }
@@ -26,6 +28,7 @@ func Collectors(o Options) []collect.Collector {
 		network.New(o.Network),
 		process.New(o.Process),
 		memory.New(o.Memory),
+		checkpoint.New(o.Checkpoint),
 		filesystem.New(o.Filesystem),
 		logs.New(),
 		metadata.New(o.Metadata),

@@ -17,7 +17,7 @@ func TestNamesAreUniquePlainWords(t *testing.T) {
 		}
 		seen[c.Name()] = true
 	}
-	if len(seen) != 6 {
+	if len(seen) != 7 {
 		t.Errorf("%d collectors", len(seen))
 	}
 }

@@ -9,7 +9,7 @@
 //	filesystem/upper/…               the overlay's upper directory, raw
 //	filesystem/drift.jsonl           what differs from the image: record.Drift
 //	filesystem/root/…                Full: the merged root, mounts not entered
-//	filesystem/volumes/N/…           tmpfs of the container's own; Volumes: all
+//	filesystem/volumes/N/…           tmpfs of the container's own, in whichever mount namespace; Volumes: all
 //	filesystem/deep/N/…, parts/N     what is too long for one path or one member
 package filesystem
 
@@ -26,6 +26,7 @@ import (
 	"amber/collect/filesystem/tree"
 	"amber/container"
 	"amber/container/mountinfo"
+	"amber/container/procfs"
 )
 
 // Options choose what is taken beyond the changes.
@@ -50,11 +51,10 @@ func (*collector) Volatility() collect.Volatility { return collect.Filesystem }
 
 // Collect takes the most volatile first: the mount table, tmpfs, the changes.
 func (o *collector) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
-	host, err := mountinfo.Of(0)
+	host, err := mountinfo.Host(c.Root)
 	if err != nil {
 		return err
 	}
-	host.MarkServed(nil)
 	j := &job{Options: o.Options, ctx: ctx, c: c, sink: sink, host: host, spill: &tree.Spill{Root: "filesystem"}}
 	defer j.close()
 	for _, step := range []func() error{j.attach, j.mounts, j.volumes, j.upper, j.full} {
@@ -75,6 +75,7 @@ type job struct {
 	own    *mountinfo.Table // the container's; nil where no process of it runs
 	proc   int              // /proc/PID, 0 where there is none: it means this process and no later one
 	root   *mountinfo.Mount // the container's root mount; nil where it is not known
+	views  []*view          // mount namespaces of further processes
 	spill  *tree.Spill
 	frozen bool
 	notes  []string // for snapshot.json
@@ -84,6 +85,9 @@ func (j *job) close() {
 	if j.proc > 0 {
 		unix.Close(j.proc)
 	}
+	for _, w := range j.views {
+		unix.Close(w.proc)
+	}
 }
 
 // attach takes hold of the container's first process.
@@ -92,7 +96,7 @@ func (j *job) attach() error {
 	if j.c.PID <= 0 {
 		return j.sink.Miss(path, errors.New("no process of the container runs, so there is no mount table"))
 	}
-	proc, err := unix.Open(fmt.Sprintf("/proc/%d", j.c.PID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	proc, err := unix.Open(fmt.Sprintf("/proc/%d", procfs.Living(j.c.PID)), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return j.sink.Miss(path, fmt.Errorf("process %d: %w", j.c.PID, err))
 	}

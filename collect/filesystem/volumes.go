@@ -28,8 +28,17 @@ type volume struct {
 	Taken   bool   `json:"taken"`
 	Why     string `json:"why"`
 
+	PID int `json:"pid,omitempty"` // of a process that has it in a mount namespace of its own
+
 	mount *mountinfo.Mount // nil: path is on the host
+	view  *view            // where mount is
 	path  string
+}
+
+// view is how one process sees the mounts.
+type view struct {
+	table *mountinfo.Table
+	proc  int // /proc/PID
 }
 
 func (v *volume) member() string { return fmt.Sprintf("filesystem/volumes/%d", v.N) }
@@ -37,7 +46,10 @@ func (v *volume) member() string { return fmt.Sprintf("filesystem/volumes/%d", v
 // volumes lists what else is mounted, and takes what belongs to the container
 // alone and dies with it (tmpfs), and on demand all.
 func (j *job) volumes() error {
-	list := j.mounted()
+	list, err := j.mounted()
+	if err != nil {
+		return err
+	}
 	if j.own == nil {
 		list = j.bound()
 	}
@@ -62,24 +74,35 @@ func (j *job) volumes() error {
 
 // mounted lists the topmost mounts of the container that are no files of the
 // kernel's.
-func (j *job) mounted() []volume {
+func (j *job) mounted() ([]volume, error) {
 	if j.own == nil {
-		return nil
+		return nil, nil
 	}
-	var list []volume
-	taken := map[part]bool{}
-	for i := range j.own.Mounts {
-		m := &j.own.Mounts[i]
-		if j.own.At(m.Point) != m || m.Point == "/" || m.Kernel() {
+	list := &volumes{j: j, taken: map[part]bool{}}
+	list.add(&view{j.own, j.proc}, 0, func(m *mountinfo.Mount) bool { return m.Point != "/" })
+	err := j.elsewhere(list)
+	return list.all, err
+}
+
+// volumes gathers what is mounted.
+type volumes struct {
+	j     *job
+	all   []volume
+	taken map[part]bool
+}
+
+func (l *volumes) add(w *view, pid int, counts func(*mountinfo.Mount) bool) {
+	for i := range w.table.Mounts {
+		m := &w.table.Mounts[i]
+		if w.table.At(m.Point) != m || m.Kernel() || !counts(m) {
 			continue
 		}
 		v := volume{
-			N: len(list) + 1, Point: m.Point, Type: m.FSType, Source: m.Source, Root: m.Root, Dev: m.Dev.String(), Options: m.Options, mount: m,
+			N: len(l.all) + 1, Point: m.Point, Type: m.FSType, Source: m.Source, Root: m.Root, Dev: m.Dev.String(), Options: m.Options, PID: pid, mount: m, view: w,
 		}
-		v.Taken, v.Why = j.wanted(m, taken)
-		list = append(list, v)
+		v.Taken, v.Why = l.j.wanted(w.table, m, l.taken)
+		l.all = append(l.all, v)
 	}
-	return list
 }
 
 // part is what a mount shows of a file system.
@@ -88,8 +111,8 @@ type part struct {
 	root string
 }
 
-func (j *job) wanted(m *mountinfo.Mount, taken map[part]bool) (bool, string) {
-	if served := j.servedOnTheWay(m); served != nil {
+func (j *job) wanted(t *mountinfo.Table, m *mountinfo.Mount, taken map[part]bool) (bool, string) {
+	if served := servedOnTheWay(t, m); served != nil {
 		return false, fmt.Sprintf("served by %s, may be served by the frozen target: not touched", served.Kind())
 	}
 	whole := part{m.Dev, m.Root}
@@ -112,12 +135,12 @@ func (j *job) wanted(m *mountinfo.Mount, taken map[part]bool) (bool, string) {
 
 // servedOnTheWay is a mount that may never answer and that the path to m leads
 // through, or m itself.
-func (j *job) servedOnTheWay(m *mountinfo.Mount) *mountinfo.Mount {
-	for range len(j.own.Mounts) {
+func servedOnTheWay(t *mountinfo.Table, m *mountinfo.Mount) *mountinfo.Mount {
+	for range len(t.Mounts) {
 		if m.Served() {
 			return m
 		}
-		up := j.own.ByID(uint64(m.Parent))
+		up := t.ByID(uint64(m.Parent))
 		if up == nil || up == m {
 			return nil
 		}
@@ -126,14 +149,7 @@ func (j *job) servedOnTheWay(m *mountinfo.Mount) *mountinfo.Mount {
 	return nil
 }
 
-func (j *job) onHost(dev mountinfo.Device) bool {
-	for i := range j.host.Mounts {
-		if j.host.Mounts[i].Dev == dev {
-			return true
-		}
-	}
-	return false
-}
+func (j *job) onHost(dev mountinfo.Device) bool { return shows(j.host, dev) }
 
 // bound lists what the OCI spec binds from the host, where no process shows
 // what is mounted.
@@ -197,7 +213,7 @@ func (j *job) openVolume(v *volume) (int, map[string]tree.Mounted, error) {
 		fd, at, err := j.host.Open(v.path)
 		return fd, beneath(j.host, at), err
 	}
-	root, err := unix.Openat(j.proc, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := unix.Openat(v.view.proc, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, nil, err
 	}
@@ -209,5 +225,5 @@ func (j *job) openVolume(v *volume) (int, map[string]tree.Mounted, error) {
 		unix.Close(fd)
 		return -1, nil, errors.New("something else is mounted there now")
 	}
-	return fd, beneath(j.own, v.mount.Point), nil
+	return fd, beneath(v.view.table, v.mount.Point), nil
 }

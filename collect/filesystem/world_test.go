@@ -131,6 +131,8 @@ func live(root string) error {
 			if err = unix.Mount("tmpfs", at, "tmpfs", 0, ""); err == nil {
 				err = os.WriteFile(filepath.Join(at, "dropped"), []byte("volatile"), 0o755)
 			}
+		case "elsewhere":
+			err = elsewhere(root, f[1])
 		case "bind":
 			err = unix.Mount(f[1], at, "", unix.MS_BIND, "")
 		case "proc":
@@ -151,6 +153,27 @@ func live(root string) error {
 	fmt.Println("ready")
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// elsewhere starts a process that mounts a tmpfs where this one does not see
+// it.
+func elsewhere(root, at string) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{"AMBER_TEST_CONTAINER=" + root, "AMBER_TEST_MOUNTS=tmpfs " + at}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr // ends as this one does
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if line != "ready\n" {
+		return fmt.Errorf("a second process: %q, %w", line, err)
+	}
+	return nil
 }
 
 // fuse mounts a file system whose server never answers, not even the first

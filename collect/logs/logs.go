@@ -35,11 +35,10 @@ func (collector) Collect(ctx context.Context, c container.Container, sink collec
 	if len(c.Logs) == 0 {
 		return sink.Miss("logs", none(c))
 	}
-	host, err := mountinfo.Of(0)
+	host, err := mountinfo.Host(c.Root)
 	if err != nil {
 		return err
 	}
-	host.MarkServed(nil)
 	j := job{sink: sink, host: host, seen: map[string]bool{}}
 	for _, name := range c.Logs {
 		if err := ctx.Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 	"unsafe"
@@ -17,7 +18,7 @@ import (
 // layout is what the child has put where: addresses in its memory.
 type layout struct {
 	Secret, Hidden, Executable, Data, Patched, Guard, Sealed uint64
-	Far, Shared                                              []uint64
+	Far, Shared, SystemV                                     []uint64
 }
 
 // Words that stand in the child's memory alone, and only as the child has put
@@ -27,6 +28,8 @@ const (
 	hidden = "-rorrim-eht-dniheb-"
 	shared = "-ereht-dna-ereh-"
 	far    = "-tsal-dna-elddim-tsrif-"
+	fives  = "-reven-eciwt-eno-rebmun-"
+	sixth  = "-niaga-eno-rebmun-"
 )
 
 // reversed is what the child writes for a word, so that its own text does not
@@ -89,7 +92,7 @@ func layOut() (l layout, err error) {
 	l.Guard = address(g)
 	g[0], g[8192] = 1, 1
 	_ = unix.Madvise(g[4096:8192], 102) // MADV_GUARD_INSTALL, where the kernel has it
-	err = errors.Join(unix.Mprotect(h, unix.PROT_NONE), unix.Mprotect(d, unix.PROT_READ|unix.PROT_EXEC), l.share(), l.patch())
+	err = errors.Join(unix.Mprotect(h, unix.PROT_NONE), unix.Mprotect(d, unix.PROT_READ|unix.PROT_EXEC), l.share(), l.patch(), l.systemV())
 	l.seal()
 	return l, err
 }
@@ -110,6 +113,29 @@ func (l *layout) share() error {
 		}
 		copy(b[1<<29:], reversed(shared))
 		l.Shared = append(l.Shared, address(b)+1<<29)
+	}
+	return nil
+}
+
+// systemV maps the first segment of each of two IPC namespaces: both have the
+// number 0, which is their inode's too.
+func (l *layout) systemV() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, word := range []string{fives, sixth} {
+		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+			return err
+		}
+		id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 8192, 0o600)
+		if err != nil {
+			return err
+		}
+		b, err := unix.SysvShmAttach(id, 0, 0)
+		if err != nil {
+			return err
+		}
+		copy(b[4096:], reversed(word))
+		l.SystemV = append(l.SystemV, address(b)+4096)
 	}
 	return nil
 }

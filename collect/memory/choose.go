@@ -19,9 +19,12 @@ type mapping struct {
 	shm    bool // of shared memory, a memfd, or System V
 	file   bool // a file can be asked for what is not the process's own
 	own    bool // has pages of its own
+	handle string
 	failed error
 	pieces []span // wanted, ascending
 }
+
+func (m *mapping) key() fileKey { return fileKey{m.Device, m.Inode, m.handle} }
 
 func (m *mapping) exec() bool   { return m.Perms[2] == 'x' }
 func (m *mapping) shared() bool { return m.Perms[3] == 's' }
@@ -29,7 +32,7 @@ func (m *mapping) write() bool  { return m.Perms[1] == 'w' }
 
 // kernels are mappings of the kernel's own, the same in every process.
 func (m *mapping) kernels() bool {
-	return m.Inode == 0 && (strings.HasPrefix(m.Name, "[vvar") || m.Name == "[vsyscall]" || m.Name == "[uprobes]")
+	return !m.Backed() && (strings.HasPrefix(m.Name, "[vvar") || m.Name == "[vsyscall]" || m.Name == "[uprobes]")
 }
 
 // gap is how many bytes that are not wanted are kept between two runs that
@@ -73,7 +76,7 @@ func (s *subject) describe(m *mapping) {
 		PID: s.h.PID, Offset: m.Offset, Inode: m.Inode,
 		Mapping: record.Mapping{Start: fmt.Sprintf("%x", m.Start), End: fmt.Sprintf("%x", m.End), Perms: m.Perms, Name: record.Text(m.Name)},
 	}
-	if m.Inode != 0 {
+	if m.Backed() {
 		m.rec.Device = m.Device.String()
 	}
 }
@@ -84,7 +87,7 @@ func (s *subject) chooseOf(ctx context.Context, m *mapping) error {
 		m.rec.Left = "the kernel's own"
 		return nil
 	}
-	if m.Inode != 0 {
+	if m.Backed() {
 		m.shm = s.mounts.Memfd(m.Device)
 		if err := s.openFile(ctx, m); err != nil {
 			return err
@@ -101,7 +104,7 @@ func (s *subject) chooseOf(ctx context.Context, m *mapping) error {
 		}
 	}
 	// Of what no file gives the rest, the pages that are there are taken.
-	resident := m.Inode != 0 && !whole && (m.shm || m.shared() && m.write() || s.opts.Mode == All)
+	resident := m.Backed() && !whole && (m.shm || m.shared() && m.write() || s.opts.Mode == All)
 	err := s.pages.scan(span{m.Start, m.End}, func(p pages) {
 		switch {
 		case p.own:
@@ -110,7 +113,7 @@ func (s *subject) chooseOf(ctx context.Context, m *mapping) error {
 			c.want(p.span)
 		case resident:
 			c.claim(p.span)
-		case m.Offset == 0 && p.start == m.Start && m.Inode != 0:
+		case m.Offset == 0 && p.start == m.Start && m.Backed():
 			c.want(span{p.start, p.start + pageSize}) // an ELF header tells debuggers what is mapped
 		}
 	})
@@ -123,9 +126,12 @@ func (s *subject) chooseOf(ctx context.Context, m *mapping) error {
 // openFile opens the file behind a mapping, where that may be touched. A device
 // is not read: only what is the process's own.
 func (s *subject) openFile(ctx context.Context, m *mapping) error {
-	f, err := s.h.OpenLink(ctx, s.mounts, fmt.Sprintf("map_files/%x-%x", m.Start, m.End))
+	f, err := s.live.OpenLink(ctx, s.mounts, fmt.Sprintf("map_files/%x-%x", m.Start, m.End))
 	if err == nil {
 		m.file = true
+		if m.SystemV() {
+			m.handle = f.Handle()
+		}
 		s.files.put(m, f)
 		return nil
 	}
@@ -142,7 +148,7 @@ func (s *subject) isDevice(ctx context.Context, m *mapping) bool {
 	if s.mounts.SafeDevice(m.Device) != nil {
 		return false
 	}
-	st, err := s.h.StatLink(ctx, fmt.Sprintf("map_files/%x-%x", m.Start, m.End))
+	st, err := s.live.StatLink(ctx, fmt.Sprintf("map_files/%x-%x", m.Start, m.End))
 	return err == nil && (st.Type == "char" || st.Type == "block")
 }
 
@@ -187,7 +193,7 @@ func (c *chooser) fileData() error {
 func (c *chooser) free(s span) (all []span) {
 	free, in := []span{s}, ""
 	if !c.m.own {
-		free, in = c.s.claim(fileKey{c.m.Device, c.m.Inode}, s, c.s.dir+"/core")
+		free, in = c.s.claim(c.m.key(), s, c.s.dir+"/core")
 	}
 	if in != "" {
 		c.m.rec.In = in

@@ -18,7 +18,7 @@ func Estimate(c container.Container, mode Mode) (n int64) {
 	}
 	found, _ := container.PIDs(c) // none: the collector says why
 	for _, p := range found {
-		b, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/status")
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(procfs.Living(p.PID)) + "/status")
 		if err != nil {
 			continue
 		}

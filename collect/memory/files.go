@@ -10,7 +10,7 @@ type files struct {
 
 // put takes f over.
 func (o *files) put(m *mapping, f *proc.File) {
-	k := fileKey{m.Device, m.Inode}
+	k := m.key()
 	if o.byKey == nil {
 		o.byKey = map[fileKey]*proc.File{}
 	}
@@ -21,7 +21,7 @@ func (o *files) put(m *mapping, f *proc.File) {
 	o.byKey[k] = f
 }
 
-func (o *files) of(m *mapping) *proc.File { return o.byKey[fileKey{m.Device, m.Inode}] }
+func (o *files) of(m *mapping) *proc.File { return o.byKey[m.key()] }
 
 func (o *files) close() {
 	if o.hung {

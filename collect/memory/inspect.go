@@ -56,7 +56,7 @@ func suspicious(m *mapping) (why []string) {
 		why = append(why, "writable and executable")
 	}
 	switch {
-	case m.Inode == 0:
+	case !m.Backed():
 		why = append(why, "executable and no file's")
 	case m.shm:
 		why = append(why, "executable memfd or shared memory")

@@ -109,13 +109,17 @@ type run struct {
 	report   report
 	tracer   *tracer // nil where it is not allowed
 	taken    map[fileKey]*claims
-	spaces   map[[sha256.Size]byte][]int // processes by the digest of their memory map
+	spaces   map[[sha256.Size]byte][]memoryOf // processes by the digest of their memory map
 }
+
+// memoryOf is a process by its number, and a task of it that has not ended.
+type memoryOf struct{ live, leader int }
 
 // fileKey is one file on this host, while somebody holds it.
 type fileKey struct {
 	device mountinfo.Device
 	inode  uint64
+	handle string // of System V's shared memory alone, whose numbers two IPC namespaces share
 }
 
 func newRun(ctx context.Context, opts Options, c container.Container, sink collect.Sink) *run {
@@ -126,7 +130,7 @@ func newRun(ctx context.Context, opts Options, c container.Container, sink colle
 		records:  jsonl.New(sink, "memory/processes.jsonl", "procfs"),
 		mappings: jsonl.New(sink, "memory/mappings.jsonl", "procfs"),
 		taken:    map[fileKey]*claims{},
-		spaces:   map[[sha256.Size]byte][]int{},
+		spaces:   map[[sha256.Size]byte][]memoryOf{},
 	}
 }
 
@@ -175,16 +179,19 @@ func (r *run) miss(ctx context.Context, path string, reason error) error {
 }
 
 // sharer is a process seen before that has the very same memory, or 0.
-func (r *run) sharer(pid int, maps []byte) int {
+//
+// Tasks are compared that have not ended: leaders that have, have no memory,
+// and so the same.
+func (r *run) sharer(live, leader int, maps []byte) int {
 	key := sha256.Sum256(maps)
 	for _, other := range r.spaces[key] {
 		const vm = 1 // KCMP_VM
-		n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(other), vm, 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(live), uintptr(other.live), vm, 0, 0, 0)
 		if errno == 0 && n == 0 {
-			return other
+			return other.leader
 		}
 	}
-	r.spaces[key] = append(r.spaces[key], pid)
+	r.spaces[key] = append(r.spaces[key], memoryOf{live, leader})
 	return 0
 }
 

@@ -40,7 +40,8 @@ func TestMemoryIsFoundAtItsAddress(t *testing.T) {
 	want := map[string][]string{
 		secret: {place(pid, l.Secret)}, hidden: {place(pid, l.Hidden)},
 		shared: {place(pid, min(l.Shared[0], l.Shared[1]))}, // of two mappings the first has it
-		far:    {place(pid, l.Far[0]), place(pid, l.Far[1]), place(pid, l.Far[2])},
+		fives:  {place(pid, l.SystemV[0])}, sixth: {place(pid, l.SystemV[1])},
+		far: {place(pid, l.Far[0]), place(pid, l.Far[1]), place(pid, l.Far[2])},
 	}
 	for word, places := range want {
 		if got := k.find(reversed(word)); !slices.Equal(got, places) {

@@ -48,7 +48,7 @@ func (s *subject) notes(ctx context.Context) ([]byte, error) {
 		}
 	}
 	b = appendNote(b, ntPRPSInfo, s.prPSInfo(ctx, ids))
-	if auxv, err := s.h.Read(ctx, s.at+"auxv", 64<<10); err != nil {
+	if auxv, err := s.live.Read(ctx, "auxv", 64<<10); err != nil {
 		s.rec.Notes = append(s.rec.Notes, "the core has no auxiliary vector: "+err.Error())
 	} else {
 		b = appendNote(b, ntAuxv, auxv)
@@ -77,7 +77,7 @@ func (s *subject) prPSInfo(ctx context.Context, ids procfs.Status) []byte {
 		b = le.AppendUint32(b, uint32(n))
 	}
 	b = append(b, fixed(st.Comm, 16)...)
-	args, _ := s.h.Read(ctx, s.at+"cmdline", 4096) // what is cut or not to be had is in the payload "process"
+	args, _ := s.live.Read(ctx, "cmdline", 4096) // what is cut or not to be had is in the payload "process"
 	return append(b, fixed(strings.ReplaceAll(strings.TrimRight(string(args), "\x00"), "\x00", " "), 80)...)
 }
 
@@ -96,7 +96,7 @@ func (p *plan) fileNote() []byte {
 	le := binary.LittleEndian
 	for i := range p.mappings {
 		m := &p.mappings[i]
-		if m.Inode == 0 {
+		if !m.Backed() {
 			continue
 		}
 		count++

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -18,11 +19,12 @@ import (
 	"amber/evidence/durable"
 )
 
-// How long threads may take to stop: at most in all, and since the last that
-// did. One in a sleep that nothing interrupts (a parent that waits for its
-// vfork, a disk) never does.
+// How long threads may take to stop: at most in all, and since the last that did
+// where all others are in a sleep that nothing interrupts (a parent that waits
+// for its vfork, a disk), which never do. One that could run stops as soon as a
+// busy machine lets it.
 const (
-	stopTimeout = time.Second
+	stopTimeout = 5 * time.Second
 	stopQuiet   = 150 * time.Millisecond
 )
 
@@ -111,10 +113,23 @@ func (t *tracer) wait(ctx context.Context) {
 		if t.poll() {
 			last = time.Now()
 		}
-		if now := time.Now(); now.Sub(begun) > stopTimeout || now.Sub(last) > stopQuiet {
+		if now := time.Now(); now.Sub(begun) > stopTimeout || now.Sub(last) > stopQuiet && t.stuck() {
 			return
 		}
 	}
+}
+
+// stuck says whether all that have not stopped are in a sleep that nothing
+// interrupts.
+func (t *tracer) stuck() bool {
+	for tid := range t.waiting {
+		if b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/stat"); err == nil {
+			if st, err := procfs.ParseStat(b); err != nil || st.State != 'D' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (t *tracer) poll() (some bool) {
@@ -144,10 +159,12 @@ func (t *tracer) window(ctx context.Context) error {
 		t.how += "; thawing for the others failed: " + err.Error()
 		return nil
 	}
+	durable.Point("after thaw for ptrace")
 	t.wait(ctx)
+	durable.Point("before freezing again after ptrace")
 	err := t.freezeAgain()
 	until := time.Now()
-	durable.Point("after thaw for ptrace")
+	durable.Point("after freezing again after ptrace")
 	t.how = fmt.Sprintf("stopped by ptrace; a frozen task of cgroup v1 does not stop, so the target was thawed for %d threads from %s to %s (%v), in which %d stopped",
 		left, from.UTC().Format(time.RFC3339Nano), until.UTC().Format(time.RFC3339Nano), until.Sub(from).Round(time.Microsecond), left-len(t.waiting))
 	return err

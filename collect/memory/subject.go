@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"amber/collect/process/proc"
-	"amber/container/procfs"
 	"amber/evidence/record"
 )
 
@@ -21,8 +20,8 @@ const maxFile = 64 << 20
 type subject struct {
 	*run
 	h       *proc.Handle
-	dir     string // "memory/PID"
-	at      string // "" or, where the leader has ended and other threads go on, "task/TID/"
+	dir     string       // "memory/PID"
+	live    *proc.Handle // h, or another thread where the leader has ended; nil of a zombie
 	mem     int
 	pages   *pagemap
 	files   *files
@@ -44,6 +43,9 @@ func newSubject(r *run, h *proc.Handle, dir string) *subject {
 func (s *subject) collect(ctx context.Context) error {
 	err := s.take(ctx)
 	s.files.close()
+	if s.live != nil && s.live != s.h {
+		s.live.Close()
+	}
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (s *subject) take(ctx context.Context) error {
 	if err != nil {
 		return s.miss(ctx, s.dir+"/maps", err)
 	}
-	if s.rec.SharedWith = s.sharer(s.h.PID, maps); s.rec.SharedWith != 0 {
+	if s.rec.SharedWith = s.sharer(s.live.Stat.PID, s.h.PID, maps); s.rec.SharedWith != 0 {
 		s.rec.Core = "memory/" + strconv.Itoa(s.rec.SharedWith) + "/core"
 		return s.takeRegisters(ctx)
 	}
@@ -97,36 +99,20 @@ var errNoMemory = errors.New("it has no memory any more: a zombie")
 // ended.
 func (s *subject) readMaps(ctx context.Context) ([]byte, error) {
 	s.threads, _ = s.h.Threads(ctx) // none: the registers' miss says so
-	zombie := s.h.Stat.State == 'Z' || s.h.Stat.State == 'X'
-	if zombie {
-		tid, ok := s.livingThread(ctx)
-		if !ok {
-			return nil, errNoMemory
-		}
-		s.at = fmt.Sprintf("task/%d/", tid)
+	if s.live = s.h.Living(ctx); s.live == nil {
+		return nil, errNoMemory
+	}
+	if s.live != s.h {
 		s.rec.Notes = append(s.rec.Notes, "its first thread has ended, others go on")
 	}
-	return s.h.Read(ctx, s.at+"maps", maxFile)
-}
-
-func (s *subject) livingThread(ctx context.Context) (int, bool) {
-	for _, tid := range s.threads {
-		b, err := s.h.Read(ctx, fmt.Sprintf("task/%d/stat", tid), 64<<10)
-		if err != nil {
-			continue
-		}
-		if st, err := procfs.ParseStat(b); err == nil && st.State != 'Z' && st.State != 'X' {
-			return tid, true
-		}
-	}
-	return 0, false
+	return s.live.Read(ctx, "maps", maxFile)
 }
 
 func (s *subject) open(ctx context.Context) (err error) {
-	if s.mem, err = s.h.OpenMemory(ctx, s.at+"mem"); err != nil {
+	if s.mem, err = s.live.OpenMemory(ctx, "mem"); err != nil {
 		return err
 	}
-	fd, err := s.h.OpenMemory(ctx, s.at+"pagemap")
+	fd, err := s.live.OpenMemory(ctx, "pagemap")
 	if err != nil {
 		unix.Close(s.mem)
 		return err

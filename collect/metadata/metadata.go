@@ -10,6 +10,8 @@
 //	metadata/host.json         the host in short: see host
 //	metadata/clock.json        how far the clock can be trusted: see clock
 //	metadata/host/…            the files of the host that host.json was read from, and more
+//
+// Of a container on a disk (Container.Root) the host is that disk's.
 package metadata
 
 import (
@@ -44,13 +46,16 @@ func (*collector) Volatility() collect.Volatility { return collect.Metadata }
 // miss.
 func (o *collector) Collect(ctx context.Context, c container.Container, sink collect.Sink) error {
 	j := &job{ctx: ctx, sink: sink}
-	for _, step := range []func() error{
+	steps := []func() error{
 		func() error { return j.container(c) },
 		func() error { return j.runtime(o.Describer, c) },
-		j.host,
-		func() error { return j.json("clock.json", "adjtimex, clock_gettime", readClock()) },
-		j.files,
-	} {
+	}
+	if c.Root != "" {
+		steps = append(steps, func() error { return j.offlineHost(c.Root) })
+	} else {
+		steps = append(steps, j.host, func() error { return j.json("clock.json", "adjtimex, clock_gettime", readClock()) }, j.files)
+	}
+	for _, step := range steps {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (r *run) conntrack(ctx context.Context, n *space) error {
 	case err == nil && bad > 0:
 		err = fmt.Errorf("%d flows are not understood", bad)
 	case err != nil && !errors.Is(err, errInterrupted):
-		if keepErr := r.keep(ctx, n, "nf_conntrack"); keepErr != nil {
+		if keepErr := r.keep(ctx, n, n.read(ctx, "nf_conntrack")); keepErr != nil {
 			return keepErr
 		}
 	}

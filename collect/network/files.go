@@ -28,13 +28,54 @@ var procFiles = strings.Fields(`tcp tcp6 udp udp6 udplite udplite6 raw raw6 icmp
 dev route ipv6_route arp if_inet6 igmp igmp6 dev_mcast fib_trie fib_triestat snmp snmp6 netstat sockstat sockstat6
 protocols ptype xfrm_stat ip_tables_names ip6_tables_names arp_tables_names nf_conntrack_expect`)
 
+// netFile is one of them as it was read.
+type netFile struct {
+	name string
+	data []byte
+	err  error
+}
+
+func (n *space) read(ctx context.Context, name string) netFile {
+	if name == "tcp" || name == "tcp6" {
+		b, err := n.h.ReadTable(ctx, "net/"+name, maxFile, maxTCPLine)
+		return netFile{name, b, err}
+	}
+	b, err := n.h.Read(ctx, "net/"+name, maxFile)
+	return netFile{name, b, err}
+}
+
+// maxTCPLine is more than the kernel prints of a connection: 150 bytes of an
+// IPv4 one, 48 more of IPv6 (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c).
+const maxTCPLine = 512
+
+// readFiles reads them while something else of the namespace is asked for: to
+// list the connections the kernel walks a table of its own, that of all
+// namespaces, for each file that shows some. They end with ctx.
+func (n *space) readFiles(ctx context.Context) {
+	files := make(chan netFile, 2)
+	n.files = files
+	n.reading.Go(func() {
+		defer close(files)
+		for _, name := range procFiles {
+			select {
+			case files <- n.read(ctx, name):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
 // procNet keeps the files of /proc/net, and says where filter rules are that
 // nftables does not list.
 func (r *run) procNet(ctx context.Context, n *space) error {
-	for _, name := range procFiles {
-		if err := r.keep(ctx, n, name); err != nil {
+	for f := range n.files {
+		if err := r.keep(ctx, n, f); err != nil {
 			return err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	for _, name := range []string{"ip_tables_names", "ip6_tables_names", "arp_tables_names"} {
 		b, err := n.h.Read(ctx, "net/"+name, maxFile)
@@ -51,9 +92,8 @@ func (r *run) procNet(ctx context.Context, n *space) error {
 
 // keep adds one file of the namespace's /proc/net; one that the kernel does
 // not have is nothing.
-func (r *run) keep(ctx context.Context, n *space, name string) error {
-	path := n.dir + "/proc/" + name
-	b, err := n.h.Read(ctx, "net/"+name, maxFile)
+func (r *run) keep(ctx context.Context, n *space, f netFile) error {
+	path, b, err := n.dir+"/proc/"+f.name, f.data, f.err
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}

@@ -117,6 +117,11 @@ func (r *run) all(ctx context.Context, recorded func()) error {
 		}
 	}
 	recorded()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, n := range r.spaces {
+		n.readFiles(ctx)
+	}
 	for _, n := range r.spaces {
 		if err := do(ctx, n, r.interfaces, r.routes, r.rules, r.nft, r.procNet, r.sysctl); err != nil {
 			return err

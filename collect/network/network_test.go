@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -464,6 +465,48 @@ func TestSocketThatNoListHas(t *testing.T) {
 	if len(all) != 1 || len(all[0].Owners) != 1 || all[0].Owners[0].PID != pid || all[0].Inode == 0 {
 		t.Errorf("unlisted: %+v", all)
 	}
+}
+
+// What a thread opens that has its own table of files, and a network namespace
+// of its own, is the process's nowhere else.
+func TestThreadOfItsOwn(t *testing.T) {
+	needRoot(t)
+	tid, failed := make(chan int, 1), make(chan error, 1)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		err := unix.Unshare(unix.CLONE_FILES | unix.CLONE_NEWNET)
+		fd := -1
+		if err == nil {
+			fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		}
+		if err == nil {
+			err = unix.Listen(fd, 1)
+		}
+		failed <- err
+		tid <- unix.Gettid()
+		<-done
+	}()
+	if err := <-failed; err != nil {
+		t.Fatal(err)
+	}
+	pid, thread := os.Getpid(), <-tid
+	k := collected(t, container.Container{PID: pid}, options(pid))
+	if len(k.Misses) > 0 {
+		t.Errorf("misses: %v", k.Misses)
+	}
+	for path := range k.Bytes {
+		if !strings.HasPrefix(path, "network/netns/") || !strings.HasSuffix(path, "/sockets.jsonl") {
+			continue
+		}
+		for _, s := range read[record.NetSocket](t, k, path) {
+			if s.State == "listen" && len(s.Owners) == 1 && s.Owners[0].PID == pid && s.Owners[0].Thread == thread {
+				return
+			}
+		}
+	}
+	t.Error("the thread's socket is not told, or not as its own")
 }
 
 // TestMainThreadStays enters namespaces often enough to have been scheduled on

@@ -55,12 +55,30 @@ func (r *run) unlisted() error {
 // maxOwners is how many descriptors of one socket are named.
 const maxOwners = 256
 
-// add learns the sockets of one process.
-func (o owners) add(ctx context.Context, h *proc.Handle) error {
-	fds, err := h.FDs(ctx)
+// add learns the sockets of one process, and of threads with open files of
+// their own. Live is the process, or a thread where its leader has ended.
+func (o owners) add(ctx context.Context, h, live *proc.Handle) error {
+	err := o.table(ctx, live, "fd", 0)
+	tids, threadsErr := h.Threads(ctx)
+	if len(tids) < 2 {
+		return errors.Join(err, threadsErr)
+	}
+	own, ownErr := h.OwnFiles(ctx, live, tids)
+	for _, tid := range own {
+		err = errors.Join(err, o.table(ctx, h, fmt.Sprintf("task/%d/fd", tid), tid))
+	}
+	return errors.Join(err, threadsErr, ownErr)
+}
+
+// table learns the sockets of one table of open files.
+func (o owners) table(ctx context.Context, h *proc.Handle, dir string, tid int) error {
+	fds, err := h.Numbers(ctx, dir)
+	if tid != 0 && errors.Is(err, unix.ENOENT) {
+		return nil // the thread has ended, and has none
+	}
 	failed := 0
 	for _, fd := range fds {
-		target, linkErr := h.Readlink(ctx, "fd/"+strconv.Itoa(fd))
+		target, linkErr := h.Readlink(ctx, dir+"/"+strconv.Itoa(fd))
 		if errors.Is(linkErr, unix.ENOENT) {
 			continue // closed meanwhile
 		}
@@ -72,19 +90,21 @@ func (o owners) add(ctx context.Context, h *proc.Handle) error {
 			}
 			continue
 		}
-		inode, ok := proc.ParseSocket(target)
-		if !ok {
-			continue
-		}
-		if o[inode] == nil {
-			o[inode] = &owned{}
-		}
-		if s := o[inode]; len(s.by) < maxOwners {
-			s.by = append(s.by, record.Owner{PID: h.PID, FD: fd, Comm: record.Text(h.Stat.Comm)})
+		if inode, ok := proc.ParseSocket(target); ok {
+			o.hold(inode, record.Owner{PID: h.PID, FD: fd, Thread: tid, Comm: record.Text(h.Stat.Comm)})
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("which sockets process %d owns (%d of %d descriptors unread): %w", h.PID, failed, len(fds), err)
 	}
 	return nil
+}
+
+func (o owners) hold(inode uint64, by record.Owner) {
+	if o[inode] == nil {
+		o[inode] = &owned{}
+	}
+	if s := o[inode]; len(s.by) < maxOwners {
+		s.by = append(s.by, by)
+	}
 }

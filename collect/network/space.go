@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"amber/collect/process/proc"
@@ -34,13 +36,17 @@ type space struct {
 	diag, filter *conn // nil where they could not be had
 	route        *netlink.Handle
 	sysctls      []byte
+	files        <-chan netFile
+	reading      sync.WaitGroup
 }
 
 func (n *space) record() record.NetNS {
 	return record.NetNS{Dir: n.dir, Role: n.role, Inode: n.inode, PIDs: n.pids, Notes: n.notes, Via: "procfs"}
 }
 
+// close waits until its files are read, which the end of their context hastens.
 func (n *space) close() {
+	n.reading.Wait()
 	for _, c := range []*conn{n.diag, n.filter} {
 		if c != nil {
 			c.close()
@@ -86,24 +92,64 @@ func (r *run) enter(ctx context.Context, pid int, known map[uint64]*space) error
 	if err != nil {
 		return r.miss(ctx, missed, err)
 	}
-	if h.Stat.State == 'Z' {
-		h.Close()
+	defer h.Close()
+	live := h.Living(ctx)
+	if live == nil {
 		return nil // a zombie has neither
 	}
-	if err := r.owners.add(ctx, h); err != nil {
+	if live == h { // the space may keep it
+		if live, err = proc.Open(ctx, r.guard, pid); err != nil {
+			return r.miss(ctx, missed, err)
+		}
+	}
+	if err := r.owners.add(ctx, h, live); err != nil {
 		if err := r.miss(ctx, missed, err); err != nil {
-			h.Close()
+			live.Close()
 			return err
 		}
 	}
+	if err := r.join(ctx, live, known); err != nil {
+		return r.miss(ctx, missed, err)
+	}
+	if err := r.threads(ctx, h, known); err != nil {
+		return r.miss(ctx, missed, err)
+	}
+	return nil
+}
+
+// join takes a process or a thread into its space, which keeps h or not.
+func (r *run) join(ctx context.Context, h *proc.Handle, known map[uint64]*space) error {
 	n, err := r.open(ctx, h, known)
 	if err != nil {
 		h.Close()
-		return r.miss(ctx, missed, err)
+		return err
 	}
-	n.pids = append(n.pids, pid)
+	if !slices.Contains(n.pids, h.PID) {
+		n.pids = append(n.pids, h.PID)
+	}
 	if n.h != h {
 		h.Close()
+	}
+	return nil
+}
+
+// threads enters the namespaces that single threads have gone to.
+func (r *run) threads(ctx context.Context, h *proc.Handle, known map[uint64]*space) error {
+	tids, err := h.Threads(ctx)
+	for _, tid := range tids {
+		link, linkErr := h.Readlink(ctx, fmt.Sprintf("task/%d/ns/net", tid))
+		inode, ok := proc.ParseNamespace(link)
+		if linkErr != nil || !ok || known[inode] != nil {
+			continue // ended, or read already
+		}
+		t, threadErr := h.Thread(ctx, tid)
+		if threadErr == nil {
+			threadErr = r.join(ctx, t, known)
+		}
+		err = errors.Join(err, threadErr)
+	}
+	if err != nil {
+		return fmt.Errorf("the network namespaces of its threads: %w", err)
 	}
 	return nil
 }

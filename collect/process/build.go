@@ -37,6 +37,9 @@ func (s *subject) build(ctx context.Context) error {
 	if rec.FilesTotal > len(rec.Files) {
 		rec.Notes = append(rec.Notes, fmt.Sprintf("%d of %d open files are in this record; all are members", len(rec.Files), rec.FilesTotal))
 	}
+	if s.live != nil && s.live != s.h {
+		rec.Lies = append(rec.Lies, fmt.Sprintf("it looks like a zombie, but its thread %d runs on", s.live.Stat.PID))
+	}
 	switch {
 	case s.zombie():
 		rec.Notes = append(rec.Notes, "a zombie: its memory, files and namespaces are gone")
@@ -55,7 +58,7 @@ func (s *subject) build(ctx context.Context) error {
 	if err := s.mappedFiles(ctx, maps); err != nil {
 		return err
 	}
-	rec.Lies = s.lies(ctx)
+	rec.Lies = append(rec.Lies, s.lies(ctx)...)
 	return nil
 }
 

@@ -25,6 +25,8 @@ var roles = map[string]func() error{
 	"comm":  func() error { return os.WriteFile("/proc/self/comm", []byte("a) b (\nc"), 0) },
 	"fault": hideEnviron,
 	"map":   mapDeleted,
+
+	"thread": ownTable, "nameless": openNameless,
 }
 
 func TestMain(m *testing.M) {

@@ -30,7 +30,7 @@ func (s *subject) executable(ctx context.Context, maps []proc.Mapping) error {
 	if err := s.safeExe(link, maps); err != nil {
 		return s.miss(ctx, missed, err)
 	}
-	f, err := s.h.OpenLink(ctx, s.mounts, "exe")
+	f, err := s.live.OpenLink(ctx, s.mounts, "exe")
 	if err != nil {
 		return s.miss(ctx, missed, err)
 	}
@@ -64,7 +64,7 @@ func timeOf(t unix.Timespec) time.Time { return time.Unix(t.Unix()).UTC() }
 
 // hashOnly fills in the digest; each file is read once.
 func (s *subject) hashOnly(ctx context.Context, e *record.Executable, f *proc.File, missed string) error {
-	key := fileKey{f.Device(), f.Stat.Ino}
+	key := keyOf(f, false)
 	if known, ok := s.exes[key]; ok {
 		e.SHA256 = known.SHA256
 		return nil
@@ -80,7 +80,7 @@ func (s *subject) hashOnly(ctx context.Context, e *record.Executable, f *proc.Fi
 
 // takeExe copies the executable whole, once.
 func (s *subject) takeExe(ctx context.Context, e *record.Executable, f *proc.File, missed string) error {
-	key := fileKey{f.Device(), f.Stat.Ino}
+	key := keyOf(f, false)
 	if known, ok := s.exes[key]; ok && known.Member != "" {
 		e.SHA256, e.Member = known.SHA256, known.Member
 		return nil
@@ -128,7 +128,7 @@ func (s *subject) names(ctx context.Context, p string, f *proc.File) (bool, erro
 	if !ok {
 		return false, fmt.Errorf("it lies outside the process's root")
 	}
-	st, err := s.h.Root(s.mounts, s.raw["mountinfo"]).Stat(ctx, in)
+	st, err := s.live.Root(s.mounts, s.raw["mountinfo"]).Stat(ctx, in)
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -18,48 +19,76 @@ func (s *subject) openFiles(ctx context.Context) error {
 	if s.zombie() || s.kernel() {
 		return nil
 	}
-	fds, err := s.h.FDs(ctx)
+	s.mounts.Learn(s.raw["mountinfo"])
+	if err := s.fileTable(ctx, 0); err != nil {
+		return err
+	}
+	own, err := s.h.OwnFiles(ctx, s.live, s.running)
 	if err != nil {
-		if err := s.miss(ctx, s.dir+"/fd", err); err != nil {
+		if err := s.miss(ctx, s.dir+"/task", fmt.Errorf("which threads have a table of open files of their own: %w", err)); err != nil {
 			return err
 		}
 	}
-	s.mounts.Learn(s.raw["mountinfo"])
-	s.rec.FilesTotal = len(fds)
-	for _, fd := range fds {
-		if err := s.openFile(ctx, fd); err != nil {
+	for _, tid := range own {
+		if err := s.fileTable(ctx, tid); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *subject) openFile(ctx context.Context, fd int) error {
-	n := strconv.Itoa(fd)
-	target, err := s.keepLink(ctx, "fd/"+n, false)
+// fileTable keeps the open files of the process, or of a thread that shares
+// them with nobody.
+func (s *subject) fileTable(ctx context.Context, tid int) error {
+	at := ""
+	if tid != 0 {
+		at = fmt.Sprintf("task/%d/", tid)
+	}
+	fds, err := s.by(at+"fd").Numbers(ctx, at+"fd")
+	if err != nil {
+		if err := s.miss(ctx, s.dir+"/"+at+"fd", err); err != nil {
+			return err
+		}
+	}
+	s.rec.FilesTotal += len(fds)
+	for _, fd := range fds {
+		if err := s.openFile(ctx, at, fd, tid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *subject) openFile(ctx context.Context, at string, fd, tid int) error {
+	name, infoName := at+"fd/"+strconv.Itoa(fd), at+"fdinfo/"+strconv.Itoa(fd)
+	target, err := s.keepLink(ctx, name, false)
 	if err != nil {
 		return err
 	}
-	if err := s.keep(ctx, "fdinfo/"+n); err != nil {
+	if err := s.keep(ctx, infoName); err != nil {
 		return err
 	}
-	info := proc.ParseFDInfo(s.raw["fdinfo/"+n])
-	delete(s.raw, "fdinfo/"+n)
-	if len(s.rec.Files) >= maxFiles {
-		return nil
-	}
-	f := record.OpenFile{FD: fd, Target: record.Text(target), Flags: info.Flags, Mode: info.Mode(), Inode: info.Inode}
+	info := proc.ParseFDInfo(s.raw[infoName])
+	delete(s.raw, infoName)
+	f := record.OpenFile{FD: fd, Thread: tid, Target: record.Text(target), Flags: info.Flags, Mode: info.Mode(), Inode: info.Inode}
 	if info.OK {
 		f.Position = &info.Position
 	}
-	s.describe(ctx, &f, info.Mount)
-	s.rec.Files = append(s.rec.Files, f)
+	s.describe(ctx, &f, name, info.Mount)
+	if f.Deleted {
+		if err := s.takeOpen(ctx, &f, name); err != nil {
+			return err
+		}
+	}
+	if len(s.rec.Files) < maxFiles {
+		s.rec.Files = append(s.rec.Files, f)
+	}
 	return nil
 }
 
 // describe says what kind of file it is. One with a path is asked only where
 // nobody serves its file system.
-func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
+func (s *subject) describe(ctx context.Context, f *record.OpenFile, name string, mount int) {
 	target := string(f.Target)
 	if m := s.mounts.ByID(mount); m != nil {
 		f.Mount, f.Device = m.FSType, m.Dev.String()
@@ -80,7 +109,7 @@ func (s *subject) describe(ctx context.Context, f *record.OpenFile, mount int) {
 		f.Deleted = strings.HasSuffix(target, procfs.DeletedMark)
 		return
 	}
-	st, err := s.h.StatLink(ctx, "fd/"+strconv.Itoa(f.FD))
+	st, err := s.by(name).StatLink(ctx, name)
 	if err != nil {
 		f.Note = err.Error()
 		return
@@ -112,7 +141,7 @@ func pseudo(target string) (kind string, inode uint64, ok bool) {
 	if kind == "anon_inode" {
 		return target, 0, true
 	}
-	if n, ok := parseNamespace(target); ok {
+	if n, ok := proc.ParseNamespace(target); ok {
 		return kind, n, true
 	}
 	return kind, 0, kind != ""

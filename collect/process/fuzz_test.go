@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"amber/collect/process/proc"
 	"amber/container/procfs"
 	"amber/evidence/record"
 )
@@ -25,7 +26,7 @@ func FuzzRecord(f *testing.F) {
 		argvNames(argv0, exe)
 		commNames(comm, exe, args)
 		kernelName(argv0)
-		parseNamespace(exe)
+		proc.ParseNamespace(exe)
 		pseudo(exe)
 		p := record.Process{
 			PID: 1, Args: args, Comm: record.Text(comm), Exe: &record.Executable{Link: record.Text(exe)},

@@ -133,7 +133,7 @@ func (s *subject) leadsToExe(ctx context.Context, argv0 string) bool {
 			candidates = append(candidates, dir+"/"+name)
 		}
 	}
-	root := s.h.Root(s.mounts, s.raw["mountinfo"])
+	root := s.live.Root(s.mounts, s.raw["mountinfo"])
 	for _, p := range candidates {
 		st, err := root.StatFollow(ctx, p)
 		if err == nil && st.Ino == s.rec.Exe.Inode && mountinfo.DeviceOf(st.Dev).String() == s.rec.Exe.Device {

@@ -36,7 +36,7 @@ func (s *subject) mappedFiles(ctx context.Context, maps []proc.Mapping) error {
 		s.rec.Mapped = append(s.rec.Mapped, m.MappedFile)
 	}
 	for _, m := range maps {
-		if m.Inode == 0 && strings.Contains(m.Perms, "x") && m.Name != "[vdso]" && m.Name != "[vsyscall]" &&
+		if !m.Backed() && strings.Contains(m.Perms, "x") && m.Name != "[vdso]" && m.Name != "[vsyscall]" &&
 			m.Name != "[uprobes]" && len(s.rec.AnonExec) < maxAnonExec {
 			s.rec.AnonExec = append(s.rec.AnonExec, record.Mapping{
 				Start: fmt.Sprintf("%x", m.Start), End: fmt.Sprintf("%x", m.End),
@@ -56,10 +56,10 @@ func group(maps []proc.Mapping) []*mapping {
 	var all []*mapping
 	known := map[key]*mapping{}
 	for _, m := range maps {
-		if m.Inode == 0 {
+		if !m.Backed() {
 			continue
 		}
-		k := key{fileKey{m.Device, m.Inode}, m.Name}
+		k := key{fileKey{device: m.Device, inode: m.Inode}, m.Name}
 		f, ok := known[k]
 		if !ok {
 			f = &mapping{first: m, MappedFile: record.MappedFile{
@@ -76,22 +76,28 @@ func group(maps []proc.Mapping) []*mapping {
 
 // takeMapped copies one deleted file and gives its member.
 func (s *subject) takeMapped(ctx context.Context, m *mapping) (string, error) {
-	key := fileKey{m.first.Device, m.first.Inode}
-	if member, ok := s.mapped[key]; ok {
+	key := fileKey{device: m.first.Device, inode: m.first.Inode}
+	if member, ok := s.mapped[key]; ok && !m.first.SystemV() {
 		return member, nil
 	}
-	s.mapped[key] = ""
 	name := fmt.Sprintf("%d-%x", s.h.PID, m.first.Start)
 	missed := "process/mapped/" + name
+	if !m.first.SystemV() {
+		s.mapped[key] = ""
+	}
 	if err := s.mounts.SafeDevice(m.first.Device); err != nil {
 		return "", s.miss(ctx, missed, err)
 	}
 	link := fmt.Sprintf("map_files/%x-%x", m.first.Start, m.first.End)
-	f, err := s.h.OpenLink(ctx, s.mounts, link)
+	f, err := s.live.OpenLink(ctx, s.mounts, link)
 	if err != nil {
 		return "", s.miss(ctx, missed, err)
 	}
 	defer f.Close()
+	key = keyOf(f, m.first.SystemV())
+	if member, ok := s.mapped[key]; ok && m.first.SystemV() {
+		return member, nil
+	}
 	if s.mounts.Memfd(f.Device()) && !strings.Contains(m.Perms, "x") && f.Stat.Blocks*512 > mostShared {
 		return "", s.miss(ctx, missed, errors.New("shared memory, not a file that was loaded: left to the memory payload"))
 	}

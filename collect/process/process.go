@@ -88,6 +88,15 @@ type run struct {
 type fileKey struct {
 	device mountinfo.Device
 	inode  uint64
+	handle string // of System V's shared memory alone, whose numbers two IPC namespaces share
+}
+
+func keyOf(f *proc.File, systemV bool) fileKey {
+	k := fileKey{device: f.Device(), inode: f.Stat.Ino}
+	if systemV {
+		k.handle = f.Handle()
+	}
+	return k
 }
 
 func newRun(ctx context.Context, opts Options, c container.Container, sink collect.Sink) (*run, error) {

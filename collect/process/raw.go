@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"amber/collect/process/proc"
@@ -45,13 +46,32 @@ var optional = map[string]bool{
 type subject struct {
 	*run
 	h     *proc.Handle
-	dir   string // "process/PID"
+	live  *proc.Handle // h, or a thread that goes on where the leader has ended; nil of a zombie
+	dir   string       // "process/PID"
 	found container.Process
 	raw   map[string][]byte
 	rec   record.Process
+
+	running []int // tasks that have not ended
 }
 
-func (s *subject) zombie() bool { return s.h.Stat.State == 'Z' || s.h.Stat.State == 'X' }
+// zombie reports whether all of it has ended. A process whose leader alone has
+// looks the same to ps, and its own directory shows as little.
+func (s *subject) zombie() bool { return s.live == nil }
+
+// leaders are the files that a leader has after its end, and that are each
+// task's own.
+var leaders = map[string]bool{
+	"stat": true, "status": true, "cgroup": true, "wchan": true, "syscall": true, "stack": true, "sched": true, "attr/current": true,
+}
+
+// by gives the task whose directory shows a file.
+func (s *subject) by(name string) *proc.Handle {
+	if s.live == nil || leaders[name] || strings.HasPrefix(name, "task/") {
+		return s.h
+	}
+	return s.live
+}
 
 // kernel reports whether it is a thread of the kernel: those are the children
 // of kthreadd (2), and have no memory.
@@ -59,6 +79,9 @@ func (s *subject) kernel() bool { return s.h.PID == 2 || s.h.Stat.PPID == 2 }
 
 func (s *subject) collect(ctx context.Context) error {
 	s.rec.Read = time.Now().UTC()
+	if s.live = s.h.Living(ctx); s.live != nil && s.live != s.h {
+		defer s.live.Close()
+	}
 	steps := []func(context.Context) error{s.readRaw, s.readLinks, s.threads, s.openFiles, s.build}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -98,17 +121,17 @@ func (s *subject) readRaw(ctx context.Context) error {
 // it waits for them and cannot even be killed, so that amber could not exit;
 // since then it gives nothing, and does not say why.
 func (s *subject) served(name string) error {
-	where := s.h.Stat.Args
+	where := s.live.Stat.Args
 	switch name {
 	case "environ":
-		where = s.h.Stat.Env
+		where = s.live.Stat.Env
 	case "cmdline":
 	default:
 		return nil
 	}
 	maps, _ := proc.ParseMaps(s.raw["maps"])
 	for _, m := range maps {
-		if m.Inode == 0 || m.Start >= where[1] && m.Start > where[0] || m.End <= where[0] {
+		if !m.Backed() || m.Start >= where[1] && m.Start > where[0] || m.End <= where[0] {
 			continue
 		}
 		if err := s.mounts.SafeDevice(m.Device); err != nil {
@@ -120,7 +143,7 @@ func (s *subject) served(name string) error {
 
 // keep adds one file of the process as it is.
 func (s *subject) keep(ctx context.Context, name string) error {
-	b, err := s.h.Read(ctx, name, maxFile)
+	b, err := s.by(name).Read(ctx, name, maxFile)
 	cut := errors.Is(err, proc.ErrCut)
 	if err != nil && !cut {
 		if optional[name] && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)) {
@@ -162,7 +185,7 @@ func (s *subject) readLinks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if n, ok := parseNamespace(target); ok {
+		if n, ok := proc.ParseNamespace(target); ok {
 			s.rec.Namespaces[name] = n
 		}
 	}
@@ -171,7 +194,7 @@ func (s *subject) readLinks(ctx context.Context) error {
 
 // keepLink adds one link of the process; "" where it cannot be had.
 func (s *subject) keepLink(ctx context.Context, name string, optional bool) (string, error) {
-	target, err := s.h.Readlink(ctx, name)
+	target, err := s.by(name).Readlink(ctx, name)
 	if err != nil {
 		if optional && errors.Is(err, unix.ENOENT) {
 			return "", nil
@@ -185,16 +208,6 @@ func (s *subject) addLink(name, target string) error {
 	return s.sink.Add(&record.Member{
 		Path: s.dir + "/" + name, Type: record.Symlink, Mode: 0o777, Link: target, ReadAt: time.Now(), Via: "procfs",
 	}, bytes.NewReader(nil))
-}
-
-// parseNamespace gives the number of "net:[4026531840]".
-func parseNamespace(target string) (uint64, bool) {
-	i := bytes.IndexByte([]byte(target), '[')
-	if i < 0 || target[len(target)-1] != ']' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(target[i+1:len(target)-1], 10, 64)
-	return n, err == nil
 }
 
 // threads lists all tasks, and keeps the stat and status of those besides the
@@ -219,6 +232,9 @@ func (s *subject) threads(ctx context.Context) error {
 		}
 		if st, err := procfs.ParseStat(s.raw[dir+"stat"]); err == nil {
 			s.rec.Threads = append(s.rec.Threads, record.Thread{TID: tid, Comm: record.Text(st.Comm), State: string(st.State)})
+			if !st.Zombie() {
+				s.running = append(s.running, tid)
+			}
 		}
 		delete(s.raw, dir+"stat")
 		delete(s.raw, dir+"status")

@@ -27,6 +27,7 @@ const (
 
 // description gathers documents and misses.
 type description struct {
+	Records
 	docs   []container.Document
 	misses map[string]string
 }
@@ -65,20 +66,26 @@ func (r *Runtime) Describe(ctx context.Context, c container.Container) ([]contai
 	if err != nil {
 		return nil, nil, r.failed("asking for container "+c.Ref(), err)
 	}
-	d := &description{misses: map[string]string{}}
-	r.describeRecord(d, rec)
+	d := describe(ctx, rec, r.records())
 	r.describeTask(ctx, d, c)
-	r.describeImage(ctx, d, rec.Image)
-	chain, err := r.chain(ctx, rec)
-	d.put(docSnapshots, chain, err)
 	version, revision, err := r.Version(ctx)
 	d.put(docVersion, map[string]string{"version": version, "revision": revision, "address": r.address}, err)
 	return d.docs, d.misses, nil
 }
 
-// describeRecord adds the container's record, its spec and its extensions. An
+// describe gives what a container's record and all that it leads to tell.
+func describe(ctx context.Context, rec containers.Container, from Records) *description {
+	d := &description{Records: from, misses: map[string]string{}}
+	d.record(rec)
+	d.image(ctx, rec.Image)
+	chain, err := d.chain(ctx, rec)
+	d.put(docSnapshots, chain, err)
+	return d
+}
+
+// record adds the container's record, its spec and its extensions. An
 // extension's value is shown in the record as JSON where it is that.
-func (r *Runtime) describeRecord(d *description, rec containers.Container) {
+func (d *description) record(rec containers.Container) {
 	if spec := valueOf(rec.Spec); len(spec) > 0 {
 		d.raw(docSpec, spec)
 	} else {
@@ -137,17 +144,16 @@ type snapshot struct {
 // maxChain is more layers than any image may have (overlayfs: 500).
 const maxChain = 1000
 
-func (r *Runtime) chain(ctx context.Context, rec containers.Container) ([]snapshot, error) {
+func (d *description) chain(ctx context.Context, rec containers.Container) ([]snapshot, error) {
 	if !hasSnapshot(rec) {
 		return nil, errors.New("containerd knows of no snapshot")
 	}
 	var chain []snapshot
-	snapshots := r.client.SnapshotService(rec.Snapshotter)
 	for key := rec.SnapshotKey; key != ""; {
 		if len(chain) == maxChain {
 			return chain, fmt.Errorf("the snapshot chain is longer than %d", maxChain)
 		}
-		i, err := snapshots.Stat(ctx, key)
+		i, err := d.Snapshot(ctx, rec.Snapshotter, key)
 		if err != nil {
 			return chain, fmt.Errorf("snapshot %s: %w", key, err)
 		}

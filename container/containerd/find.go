@@ -90,8 +90,9 @@ func (r *Runtime) process(ctx context.Context, id string) (*task.Process, error)
 // matching lets the daemon filter, so that a node of five hundred containers
 // sends the records of those that match alone.
 func (r *Runtime) matching(ctx context.Context, ns string, t container.Target) ([]container.Container, error) {
-	nctx := namespaces.WithNamespace(ctx, ns)
-	recs, err := r.client.ContainerService().List(nctx, filters(t)...)
+	ctx = namespaces.WithNamespace(ctx, ns)
+	named := r.ahead(ctx, t.ID)
+	recs, err := r.client.ContainerService().List(ctx, filters(t)...)
 	if err != nil {
 		return nil, r.failed("looking for containers in "+ns, err)
 	}
@@ -100,13 +101,38 @@ func (r *Runtime) matching(ctx context.Context, ns string, t container.Target) (
 		if c := fromRecord(ns, rec, nil); !t.Matches(c) {
 			continue
 		}
-		process, err := r.process(nctx, rec.ID)
+		ask := r.process
+		if rec.ID == t.ID {
+			ask = named
+		}
+		process, err := ask(ctx, rec.ID)
 		if err != nil {
 			return nil, r.failed("asking for task "+ns+"/"+rec.ID, err)
 		}
 		found = append(found, fromRecord(ns, rec, process))
 	}
 	return found, nil
+}
+
+// ahead asks for the task of what is most often meant, the container of that
+// very id, while the records are looked for.
+func (r *Runtime) ahead(ctx context.Context, id string) func(context.Context, string) (*task.Process, error) {
+	if id == "" {
+		return r.process
+	}
+	type answer struct {
+		process *task.Process
+		err     error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		process, err := r.process(ctx, id)
+		got <- answer{process, err}
+	}()
+	return func(context.Context, string) (*task.Process, error) {
+		a := <-got
+		return a.process, a.err
+	}
 }
 
 // filters says in containerd's filter language what t can mean; the filters

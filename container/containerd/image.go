@@ -23,14 +23,14 @@ const (
 	maxBlob = 8 << 20 // of an index, a manifest or a config; registries allow 4 MiB
 )
 
-// describeImage follows an image's name to its index, manifest, config and
+// image follows an image's name to its index, manifest, config and
 // layers. Blobs may be gone: some nodes discard them when they are unpacked.
-func (r *Runtime) describeImage(ctx context.Context, d *description, ref string) {
+func (d *description) image(ctx context.Context, ref string) {
 	if ref == "" {
 		d.misses[docManifest] = "the container was made without an image"
 		return
 	}
-	img, err := r.client.ImageService().Get(ctx, ref)
+	img, err := d.Image(ctx, ref)
 	if err != nil {
 		d.misses[docManifest] = "image " + ref + ": " + err.Error()
 		return
@@ -39,9 +39,9 @@ func (r *Runtime) describeImage(ctx context.Context, d *description, ref string)
 		"name": ref, "labels": img.Labels, "target": oci.DescriptorToProto(img.Target),
 		"created_at": img.CreatedAt, "updated_at": img.UpdatedAt,
 	})
-	data, err := r.blob(ctx, img.Target.Digest)
+	data, err := d.small(ctx, img.Target.Digest)
 	if err == nil {
-		data, err = r.throughIndex(ctx, d, data)
+		data, err = d.throughIndex(ctx, data)
 	}
 	if err != nil {
 		d.misses[docManifest] = err.Error()
@@ -50,11 +50,11 @@ func (r *Runtime) describeImage(ctx context.Context, d *description, ref string)
 		return
 	}
 	d.raw(docManifest, data)
-	r.describeManifest(ctx, d, data)
+	d.manifest(ctx, data)
 }
 
 // throughIndex gives the manifest of this platform where data is an index.
-func (r *Runtime) throughIndex(ctx context.Context, d *description, data []byte) ([]byte, error) {
+func (d *description) throughIndex(ctx context.Context, data []byte) ([]byte, error) {
 	var index ocispec.Index
 	if err := json.Unmarshal(data, &index); err != nil {
 		return nil, fmt.Errorf("reading the image's manifest: %w", err)
@@ -65,26 +65,26 @@ func (r *Runtime) throughIndex(ctx context.Context, d *description, data []byte)
 	d.raw(docIndex, data)
 	for _, m := range index.Manifests {
 		if p := m.Platform; p == nil || p.OS == "linux" && p.Architecture == runtime.GOARCH {
-			return r.blob(ctx, m.Digest)
+			return d.small(ctx, m.Digest)
 		}
 	}
 	return nil, errors.New("the image's index names no manifest for linux/" + runtime.GOARCH)
 }
 
-func (r *Runtime) describeManifest(ctx context.Context, d *description, data []byte) {
+func (d *description) manifest(ctx context.Context, data []byte) {
 	var manifest ocispec.Manifest
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		d.misses[docConfig] = "reading the image's manifest: " + err.Error()
 		return
 	}
-	config, err := r.blob(ctx, manifest.Config.Digest)
+	config, err := d.small(ctx, manifest.Config.Digest)
 	if err != nil {
 		d.misses[docConfig] = err.Error()
 	}
 	if config != nil {
 		d.raw(docConfig, config)
 	}
-	d.json(docLayers, r.layers(ctx, manifest.Layers))
+	d.json(docLayers, d.layers(ctx, manifest.Layers))
 }
 
 type layer struct {
@@ -94,10 +94,10 @@ type layer struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-func (r *Runtime) layers(ctx context.Context, descs []ocispec.Descriptor) []layer {
+func (d *description) layers(ctx context.Context, descs []ocispec.Descriptor) []layer {
 	layers := make([]layer, len(descs))
 	for i, desc := range descs {
-		_, err := r.client.ContentStore().Info(ctx, desc.Digest)
+		err := d.Kept(ctx, desc.Digest)
 		layers[i] = layer{Digest: desc.Digest.String(), Size: desc.Size, Kept: err == nil}
 		if err != nil {
 			layers[i].Reason = err.Error()
@@ -106,12 +106,12 @@ func (r *Runtime) layers(ctx context.Context, descs []ocispec.Descriptor) []laye
 	return layers
 }
 
-// blob reads a small blob whole. One that is not what its digest says is given
+// small reads a small blob whole. One that is not what its digest says is given
 // with an error, as much of it as there is: that it was changed is evidence.
 // (The library's ReadBlob allocates whatever size it is told, and fills what is
 // cut off with zeros.)
-func (r *Runtime) blob(ctx context.Context, want digest.Digest) ([]byte, error) {
-	blob, err := r.client.ContentStore().ReaderAt(ctx, ocispec.Descriptor{Digest: want})
+func (d *description) small(ctx context.Context, want digest.Digest) ([]byte, error) {
+	blob, err := d.Blob(ctx, want)
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", want, err)
 	}

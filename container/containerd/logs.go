@@ -20,20 +20,26 @@ const podLogs = "/var/log/pods"
 // logFiles lists a container's log files that exist, rotated ones included, or
 // says why there are none.
 func logFiles(rec containers.Container, process *task.Process) ([]string, string) {
+	dir, infix, note := logPlace(rec, process)
+	return besides(dir, infix), note
+}
+
+// logPlace is the directory of a container's logs and what their names hold.
+func logPlace(rec containers.Container, process *task.Process) (dir, infix, note string) {
 	labels := rec.Labels
 	switch {
 	case labels[labelKind] == "sandbox":
-		return nil, ""
+		return "", "", ""
 	case labels[labelContainer] != "":
-		return besides(criLogDir(rec), ".log"), ""
+		return criLogDir(rec), ".log", ""
 	case labels[labelNerdctlDir] != "":
-		return besides(nerdctlLogDir(rec), "-json.log"), ""
+		return nerdctlLogDir(rec), "-json.log", ""
 	case process.GetStdout() != "" && strings.HasPrefix(process.GetStdout(), "/"):
-		return nil, "logs: its output goes to a pipe (" + process.GetStdout() + "); what reads that is not known to containerd"
+		return "", "", "logs: its output goes to a pipe (" + process.GetStdout() + "); what reads that is not known to containerd"
 	case process.GetStdout() != "":
-		return nil, "logs: its output goes to " + process.GetStdout()
+		return "", "", "logs: its output goes to " + process.GetStdout()
 	}
-	return nil, "logs: containerd keeps none, and its output goes nowhere that it knows of"
+	return "", "", "logs: containerd keeps none, and its output goes nowhere that it knows of"
 }
 
 // criLogDir is the directory of one container of a pod: kubelet keeps the

@@ -62,6 +62,9 @@ func running(c container.Container, process *task.Process) container.Container {
 		c.State = state(process.GetStatus())
 		if c.State != container.Stopped {
 			c.PID = int(process.GetPid())
+		} else if at := process.GetExitedAt(); at != nil {
+			code := int(process.GetExitStatus())
+			c.Finished, c.ExitCode = at.AsTime(), &code
 		}
 	}
 	return c

@@ -42,6 +42,18 @@ func Run(t *testing.T, open func(t *testing.T) Bed) {
 	}
 }
 
+// RunStill runs the part of the suite that asks for no process: for what is
+// read from a disk. Start gives the id of a container that is there.
+func RunStill(t *testing.T, open func(t *testing.T) Bed) {
+	bed := open(t)
+	for name, test := range map[string]func(*testing.T, Bed){
+		"FindUnknown": findUnknown, "FindOthersScheme": findOthers, "FindAmbiguous": findAmbiguous, "Describe": describe, "Canceled": canceled,
+		"Gone": gone,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, bed) })
+	}
+}
+
 func (b Bed) start(t *testing.T, name string) container.Container {
 	t.Helper()
 	id := b.Start(t, name)

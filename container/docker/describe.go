@@ -35,6 +35,7 @@ func (r *Runtime) Describe(ctx context.Context, c container.Container) ([]contai
 		"runtime/version.json": func() ([]byte, error) { return r.version(ctx) },
 		"image/inspect.json":   func() ([]byte, error) { return r.image(ctx, got.Container.Image) },
 		"image/config.json":    func() ([]byte, error) { return r.config(got.Container) },
+		"runtime/events.jsonl": func() ([]byte, error) { return r.events(ctx, c.ID) },
 	} {
 		data, err := read()
 		if err != nil {

@@ -99,7 +99,7 @@ func TestGetAndDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"runtime/container.json", "runtime/spec.json", "image/config.json", "image/inspect.json", "runtime/version.json"} {
+	for _, want := range []string{"runtime/container.json", "runtime/spec.json", "image/config.json", "image/inspect.json", "runtime/version.json", "runtime/events.jsonl"} {
 		if !slices.ContainsFunc(docs, func(d container.Document) bool { return d.Name == want }) {
 			t.Errorf("no %s: %v", want, misses)
 		}

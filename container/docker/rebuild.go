@@ -22,9 +22,9 @@ var allCapabilities = append([]string{
 	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
 }, defaultCapabilities...)
 
-// rebuilt is the part of an OCI spec that dockerd's record tells: enough to
-// say what makes a container dangerous.
-func rebuilt(raw dockercontainer.InspectResponse) *specs.Spec {
+// Rebuilt is the part of an OCI spec that dockerd's record tells: enough to
+// say what makes a container dangerous; nil where the record has no config.
+func Rebuilt(raw dockercontainer.InspectResponse) *specs.Spec {
 	if raw.Config == nil || raw.HostConfig == nil {
 		return nil
 	}

@@ -21,6 +21,21 @@ const maxSpec = 8 << 20
 
 // fromInspect makes a container of what dockerd tells of it.
 func (r *Runtime) fromInspect(raw dockercontainer.InspectResponse) container.Container {
+	c := Recorded(raw)
+	if r.remote {
+		c.PID = 0
+		c.Notes = append(c.Notes, "the daemon is spoken to by "+r.host+": its processes and files may be another host's and are not looked for here")
+	}
+	var note string
+	if c.Spec, note = r.spec(c, raw); note != "" {
+		c.Notes = append(c.Notes, note)
+	}
+	return c
+}
+
+// Recorded is what dockerd's record alone tells of a container: all but its OCI
+// spec.
+func Recorded(raw dockercontainer.InspectResponse) container.Container {
 	c := container.Container{
 		Runtime: "docker", ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), State: state(raw.State),
 		Created: when(raw.Created),
@@ -37,16 +52,11 @@ func (r *Runtime) fromInspect(raw dockercontainer.InspectResponse) container.Con
 	if raw.State != nil && raw.State.Running {
 		c.PID, c.Started = raw.State.Pid, when(raw.State.StartedAt)
 	}
+	if c.State == container.Stopped {
+		c.Started, c.Finished, c.ExitCode = when(raw.State.StartedAt), when(raw.State.FinishedAt), &raw.State.ExitCode
+	}
 	c.Pod = pod(c.Labels)
 	if note := sandboxed(c.Handler); note != "" {
-		c.Notes = append(c.Notes, note)
-	}
-	if r.remote {
-		c.PID = 0
-		c.Notes = append(c.Notes, "the daemon is spoken to by "+r.host+": its processes and files may be another host's and are not looked for here")
-	}
-	var note string
-	if c.Spec, note = r.spec(c, raw); note != "" {
 		c.Notes = append(c.Notes, note)
 	}
 	return c
@@ -105,7 +115,7 @@ func (r *Runtime) spec(c container.Container, raw dockercontainer.InspectRespons
 			return &s, ""
 		}
 	}
-	return rebuilt(raw), "the OCI spec is put together from dockerd's record; the runtime's own could not be had: " + err.Error()
+	return Rebuilt(raw), "the OCI spec is put together from dockerd's record; the runtime's own could not be had: " + err.Error()
 }
 
 func (r *Runtime) specFile(c container.Container) ([]byte, error) {

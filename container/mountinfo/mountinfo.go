@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"amber/container/procfs"
 )
 
 // Mount is one line. Root and Point are unescaped; Point is as the process
@@ -33,15 +35,19 @@ type Table struct {
 	Mounts []Mount
 	Bad    int
 	top    map[string]*Mount
+	root   string // see Host
 }
 
-// Of reads the mount table of a process; 0 is the calling one.
+// Of reads the mount table of a process, or of a thread of it where its first
+// one has ended; 0 is the calling one.
 func Of(pid int) (*Table, error) {
-	who := "self"
-	if pid != 0 {
-		who = strconv.Itoa(pid)
-	}
-	data, err := os.ReadFile("/proc/" + who + "/mountinfo")
+	data, err := procfs.OfLiving(pid, func(id int) ([]byte, error) {
+		who := "self"
+		if id != 0 {
+			who = strconv.Itoa(id)
+		}
+		return os.ReadFile("/proc/" + who + "/mountinfo")
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the mount table: %w", err)
 	}

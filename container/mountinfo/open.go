@@ -1,6 +1,7 @@
 package mountinfo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -31,7 +32,19 @@ func (t *Table) Open(name string) (fd int, resolved string, err error) {
 	if !path.IsAbs(name) {
 		return -1, "", fmt.Errorf("opening %q: not an absolute path", name)
 	}
-	w := resolver{table: t, rest: strings.Split(path.Clean(name), "/"), at: "/"}
+	return t.open(name, strings.Split(path.Clean(name), "/"))
+}
+
+// Follow is Open, and follows the last element too.
+func (t *Table) Follow(name string) (fd int, resolved string, err error) {
+	if !path.IsAbs(name) {
+		return -1, "", fmt.Errorf("opening %q: not an absolute path", name)
+	}
+	return t.open(name, append(strings.Split(path.Clean(name), "/"), "."))
+}
+
+func (t *Table) open(name string, elements []string) (fd int, resolved string, err error) {
+	w := resolver{table: t, rest: elements, at: "/"}
 	if w.fd, err = w.root(); err != nil {
 		return -1, "", err
 	}
@@ -53,7 +66,7 @@ type resolver struct {
 }
 
 func (w *resolver) root() (int, error) {
-	return unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return unix.Open(cmp.Or(w.table.root, "/"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 func (w *resolver) step() error {

@@ -27,7 +27,7 @@ type NS struct {
 // Of opens the namespace of a process. start is when the process began, in
 // ticks since boot, or 0 for any: one that has its number by reuse is refused.
 func Of(pid int, start uint64) (*NS, error) {
-	n, err := Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	n, err := procfs.OfLiving(pid, func(id int) (*NS, error) { return Open("/proc/" + strconv.Itoa(id) + "/ns/net") })
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // hostPIDNamespace is the inode of the first pid namespace (PROC_PID_INIT_INO,
@@ -36,7 +39,7 @@ func Self() int {
 // Namespace is a process's namespace of one kind ("pid", "net", "mnt"), in the
 // kernel's words: "pid:[4026531836]".
 func Namespace(pid int, kind string) (string, error) {
-	return os.Readlink(dir(pid, "ns", kind))
+	return OfLiving(pid, func(id int) (string, error) { return os.Readlink(dir(id, "ns", kind)) })
 }
 
 // IsHostPID reports whether a pid namespace is the first one, the host's.
@@ -45,7 +48,7 @@ func IsHostPID(ns string) bool { return ns == hostPIDNamespace }
 // Exe is the path of a process's executable as its own mount namespace names
 // it; " (deleted)" is cut off. Empty where it cannot be read.
 func Exe(pid int) string {
-	s, _ := os.Readlink(dir(pid, "exe"))
+	s, _ := OfLiving(pid, func(id int) (string, error) { return os.Readlink(dir(id, "exe")) })
 	return strings.TrimSuffix(s, DeletedMark)
 }
 
@@ -55,7 +58,7 @@ func Pids() ([]int, error) { return numbers("/proc") }
 // Threads are the threads of a process.
 func Threads(pid int) ([]int, error) { return numbers(dir(pid, "task")) }
 
-// FDs are the open descriptors of a process.
+// FDs are the open descriptors of a process, or of a thread: see Tables.
 func FDs(pid int) ([]int, error) { return numbers(dir(pid, "fd")) }
 
 // FD is what a descriptor points to: a path, "socket:[123]",
@@ -94,12 +97,44 @@ func dir(pid int, elem ...string) string {
 }
 
 // read gives fs.ErrNotExist also for a process that ends while it is read.
+// read asks the kernel itself: os.ReadFile makes three times the calls, to
+// find out each time that such a file cannot be waited for.
 func read(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := slurp(path)
 	if errors.Is(err, syscall.ESRCH) {
-		return nil, fmt.Errorf("reading %s: %w", path, fs.ErrNotExist)
+		err = fs.ErrNotExist
 	}
-	return data, err
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return data, nil
+}
+
+func slurp(path string) ([]byte, error) {
+	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	data := make([]byte, 0, 1024)
+	for {
+		n, err := retry(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) })
+		if n <= 0 || err != nil {
+			return data, err
+		}
+		if data = data[:len(data)+n]; len(data) == cap(data) {
+			data = slices.Grow(data, len(data))
+		}
+	}
+}
+
+// retry repeats a call that a signal interrupted.
+func retry(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
 }
 
 func numbers(path string) ([]int, error) {

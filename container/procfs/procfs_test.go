@@ -57,7 +57,7 @@ const tail = " S 1 10 11 34816 10 4194560 1 2 3 4 5 6 7 8 20 0 1 0 424242 1000 1
 func TestParseStat(t *testing.T) {
 	for _, comm := range []string{"sh", "a) S 9 (b", "x\ny", ")", ""} {
 		s, err := ParseStat([]byte("12 (" + comm + ")" + tail))
-		if err != nil || s != (Stat{PID: 12, Comm: comm, State: 'S', PPID: 1, PGRP: 10, Session: 11, TTY: 34816, Start: 424242}) {
+		if err != nil || s != (Stat{PID: 12, Comm: comm, State: 'S', PPID: 1, PGRP: 10, Session: 11, TTY: 34816, Threads: 1, Start: 424242}) {
 			t.Errorf("%q: %+v %v", comm, s, err)
 		}
 	}

@@ -20,6 +20,7 @@ type Stat struct {
 	PGRP    int
 	Session int
 	TTY     int    // controlling terminal as a device number, 0 for none
+	Threads int    // of its process; 0 where the kernel does not say
 	Start   uint64 // ticks of 1/100 s since boot; with the pid it names a process
 
 	// Where in its memory the arguments and the environment lie, start and
@@ -27,11 +28,12 @@ type Stat struct {
 	Args, Env [2]uint64
 }
 
-// startField and argField are the places of starttime and arg_start behind the
-// comm, which is field 2.
+// threadsField, startField and argField are the places of num_threads,
+// starttime and arg_start behind the comm, which is field 2.
 const (
-	startField = 22 - 3
-	argField   = 48 - 3
+	threadsField = 20 - 3
+	startField   = 22 - 3
+	argField     = 48 - 3
 )
 
 // ReadStat reads a process's stat. A process that is gone gives fs.ErrNotExist.
@@ -76,6 +78,7 @@ func ParseStat(b []byte) (Stat, error) {
 		}
 		*p = n
 	}
+	s.Threads, _ = strconv.Atoi(string(fields[threadsField])) // stays 0: not said
 	var err error
 	if s.PID, err = strconv.Atoi(string(b[:open])); err != nil {
 		return Stat{}, fmt.Errorf("%w: pid: %w", ErrBadStat, err)
@@ -91,11 +94,19 @@ func ParseStat(b []byte) (Stat, error) {
 	return s, nil
 }
 
+// Zombie reports whether a thread has ended: this one, or of a process its
+// first.
+func (s Stat) Zombie() bool { return s.State == 'Z' || s.State == 'X' }
+
+// Ended reports whether a process is over: it is a zombie, and not one of which
+// the first thread alone has ended.
+func (s Stat) Ended() bool { return s.Zombie() && s.Threads < 2 }
+
 // Alive reports whether the process that had this pid and start time still
 // runs; a zombie does not.
 func Alive(pid int, start uint64) bool {
 	s, err := ReadStat(pid)
-	return err == nil && s.Start == start && s.State != 'Z' && s.State != 'X'
+	return err == nil && s.Start == start && !s.Ended()
 }
 
 // Ancestors are the parents of a process, nearest first, up to pid 1 or to the

@@ -90,3 +90,23 @@ func eachLine[T any](b *evidence.Bundle, m *record.Member, yield func(*T, error)
 
 // ErrNoMemory says that a bundle holds no memory.
 var ErrNoMemory = errors.New("the bundle holds no memory of any process")
+
+// From says whose word is taken: what amber read of the processes, or what CRIU
+// wrote down of them. The zero value takes the first where it is there, for it
+// tells more, and else the other.
+type From string
+
+// The two.
+const (
+	FromRecords    From = "proc"
+	FromCheckpoint From = "checkpoint"
+)
+
+// ParseFrom reads "", "proc" or "checkpoint".
+func ParseFrom(s string) (From, error) {
+	switch f := From(s); f {
+	case "", FromRecords, FromCheckpoint:
+		return f, nil
+	}
+	return "", fmt.Errorf("%q is neither %s nor %s", s, FromRecords, FromCheckpoint)
+}

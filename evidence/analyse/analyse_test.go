@@ -174,7 +174,7 @@ func TestNoMemory(t *testing.T) {
 	b, err := open()
 	must(t, err)
 	defer b.Close()
-	if err := Strings(context.Background(), b, 0, 4, nil); !errors.Is(err, ErrNoMemory) {
+	if err := Strings(context.Background(), b, "", 0, 4, nil); !errors.Is(err, ErrNoMemory) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -197,7 +197,7 @@ func TestStrings(t *testing.T) {
 	must(t, err)
 	defer b.Close()
 	var got []string
-	must(t, Strings(context.Background(), b, 1, 5, func(s String) error {
+	must(t, Strings(context.Background(), b, "", 1, 5, func(s String) error {
 		got = append(got, fmt.Sprintf("%d %x %s %v", s.PID, s.Address, s.Text, s.Wide))
 		return nil
 	}))
@@ -205,7 +205,7 @@ func TestStrings(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	n := 0
-	must(t, Strings(context.Background(), b, 2, 5, func(s String) error {
+	must(t, Strings(context.Background(), b, "", 2, 5, func(s String) error {
 		if n++; len(s.Text) != mostText || s.Address != 0x1000 {
 			t.Errorf("%d bytes at %x", len(s.Text), s.Address)
 		}
@@ -234,7 +234,7 @@ func TestProcessesAndWhatTheyHold(t *testing.T) {
 	b, err := open()
 	must(t, err)
 	defer b.Close()
-	all, bad := Processes(b)
+	all, bad := Processes(b, "")
 	if len(all) != 3 || len(bad) != 1 {
 		t.Fatalf("%+v %v", all, bad)
 	}
@@ -248,22 +248,22 @@ func TestProcessesAndWhatTheyHold(t *testing.T) {
 	if o := Owners(all)[77]; len(o) != 1 || o[0].PID != 5 || o[0].FD != 3 || o[0].Comm != "a\xff" {
 		t.Errorf("owners %+v", o)
 	}
-	env, err := Environ(b, 5)
+	env, err := Environ(b, "", 5)
 	if err != nil || !slices.Equal(env, []record.Text{"A=1", "B=\xff"}) {
 		t.Errorf("%q %v", env, err)
 	}
-	if _, err := Environ(b, 6); !errors.Is(err, evidence.ErrNotFound) {
+	if _, err := Environ(b, "", 6); !errors.Is(err, evidence.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	sockets := 0
-	for s, err := range Sockets(b) {
+	for s, err := range Sockets(b, "") {
 		must(t, err)
 		if s.Family == "inet" || s.Family == "unix" {
 			sockets++
 		}
 	}
 	memories, bad1 := Memories(b)
-	mappings, bad2 := Mappings(b, 5)
+	mappings, bad2 := Mappings(b, "", 5)
 	if sockets != 3 || len(memories) != 1 || len(mappings) != 1 || len(bad1)+len(bad2) > 0 {
 		t.Errorf("%d sockets, %d memories, %d mappings", sockets, len(memories), len(mappings))
 	}

@@ -1,7 +1,7 @@
 package analyse
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -16,7 +16,30 @@ import (
 
 // Processes are the processes that a bundle tells of, by pid. What is not
 // understood comes as errors beside them.
-func Processes(b *evidence.Bundle) (all []*record.Process, bad []error) {
+func Processes(b *evidence.Bundle, from From) (all []*record.Process, bad []error) {
+	if from != FromCheckpoint {
+		all, bad = recorded(b)
+	}
+	if from != FromRecords && len(all) == 0 {
+		c, err := ReadCheckpoint(b)
+		if err != nil {
+			return nil, append(bad, unless(from == "", ErrNoCheckpoint, err)...)
+		}
+		all, bad = c.Processes, append(bad, c.Bad...)
+	}
+	slices.SortStableFunc(all, func(a, b *record.Process) int { return a.PID - b.PID })
+	return all, bad
+}
+
+// unless is an error, or nothing where it is one that may be.
+func unless(may bool, that, err error) []error {
+	if may && errors.Is(err, that) {
+		return nil
+	}
+	return []error{err}
+}
+
+func recorded(b *evidence.Bundle) (all []*record.Process, bad []error) {
 	for p, err := range records[record.Process](b, parts("process/processes")) {
 		if err != nil {
 			bad = append(bad, err)
@@ -24,7 +47,6 @@ func Processes(b *evidence.Bundle) (all []*record.Process, bad []error) {
 		}
 		all = append(all, p)
 	}
-	slices.SortStableFunc(all, func(a, b *record.Process) int { return a.PID - b.PID })
 	return all, bad
 }
 
@@ -43,7 +65,47 @@ func Memories(b *evidence.Bundle) (all []*record.MemoryProcess, bad []error) {
 // Sockets gives the sockets of the container, in whichever network namespace:
 // those that the kernel listed, and those that only a descriptor tells of. The
 // host's are not among them.
-func Sockets(b *evidence.Bundle) iter.Seq2[*record.NetSocket, error] {
+func Sockets(b *evidence.Bundle, from From) iter.Seq2[*record.NetSocket, error] {
+	if from == FromCheckpoint {
+		return checkpointSockets(b, false)
+	}
+	return func(yield func(*record.NetSocket, error) bool) {
+		any := false
+		for s, err := range recordedSockets(b) {
+			any = true
+			if !yield(s, err) {
+				return
+			}
+		}
+		if !any && from == "" {
+			checkpointSockets(b, true)(yield)
+		}
+	}
+}
+
+func checkpointSockets(b *evidence.Bundle, may bool) iter.Seq2[*record.NetSocket, error] {
+	return func(yield func(*record.NetSocket, error) bool) {
+		c, err := ReadCheckpoint(b)
+		if err != nil {
+			for _, err := range unless(may, ErrNoCheckpoint, err) {
+				yield(nil, err)
+			}
+			return
+		}
+		for _, s := range c.Sockets {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		for _, err := range c.Bad {
+			if !yield(nil, err) {
+				return
+			}
+		}
+	}
+}
+
+func recordedSockets(b *evidence.Bundle) iter.Seq2[*record.NetSocket, error] {
 	return records[record.NetSocket](b, func(p string) bool {
 		dir, name := path.Split(p)
 		own := dir == "network/"
@@ -61,7 +123,7 @@ func Owners(processes []*record.Process) map[uint64][]record.Owner {
 	for _, p := range processes {
 		for _, f := range p.Files {
 			if f.Type == "socket" && f.Inode != 0 {
-				owners[f.Inode] = append(owners[f.Inode], record.Owner{PID: p.PID, FD: f.FD, Comm: p.Comm})
+				owners[f.Inode] = append(owners[f.Inode], record.Owner{PID: p.PID, FD: f.FD, Thread: f.Thread, Comm: p.Comm})
 			}
 		}
 	}
@@ -130,9 +192,15 @@ const maxEnviron = 16 << 20
 
 // Environ is a process's environment as it was when it was collected: what it
 // was started with, unless it has written over it.
-func Environ(b *evidence.Bundle, pid int) ([]record.Text, error) {
+func Environ(b *evidence.Bundle, from From, pid int) ([]record.Text, error) {
+	if from == FromCheckpoint {
+		return checkpointEnviron(b, pid)
+	}
 	m, err := b.Lookup("process/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
+		if all, _ := recorded(b); from == "" && len(all) == 0 {
+			return checkpointEnviron(b, pid)
+		}
 		return nil, err
 	}
 	if m.Type == record.Miss {
@@ -146,17 +214,39 @@ func Environ(b *evidence.Bundle, pid int) ([]record.Text, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the environment of %d: %w", pid, err)
 	}
-	var all []record.Text
-	for v := range bytes.SplitSeq(bytes.TrimRight(data, "\x00"), []byte{0}) {
-		if len(v) > 0 {
-			all = append(all, record.Text(v))
-		}
+	return texts(data), nil
+}
+
+func checkpointEnviron(b *evidence.Bundle, pid int) ([]record.Text, error) {
+	im, err := openImages(b)
+	if err != nil {
+		return nil, err
 	}
-	return all, nil
+	c := &Checkpoint{im: im}
+	return c.Environ(pid)
 }
 
 // Mappings are the mappings of one process, by address.
-func Mappings(b *evidence.Bundle, pid int) (all []*record.MemoryMapping, bad []error) {
+func Mappings(b *evidence.Bundle, from From, pid int) (all []*record.MemoryMapping, bad []error) {
+	if from != FromCheckpoint {
+		all, bad = recordedMappings(b, pid)
+	}
+	if from == FromRecords || len(all) > 0 {
+		return all, bad
+	}
+	c, err := ReadCheckpoint(b)
+	if err != nil {
+		return nil, append(bad, unless(from == "", ErrNoCheckpoint, err)...)
+	}
+	for _, m := range c.Mappings {
+		if m.PID == pid {
+			all = append(all, m)
+		}
+	}
+	return all, append(bad, c.Bad...)
+}
+
+func recordedMappings(b *evidence.Bundle, pid int) (all []*record.MemoryMapping, bad []error) {
 	for m, err := range records[record.MemoryMapping](b, parts("memory/mappings")) {
 		switch {
 		case err != nil:

@@ -3,6 +3,7 @@ package analyse
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -33,6 +34,7 @@ type Hit struct {
 // Options say what is searched. The zero value is of use.
 type Options struct {
 	All     bool // all members, not memory alone
+	From    From // whose memory: of cores or of a checkpoint
 	Context int  // bytes shown on each side; 0 means 32
 	Most    int  // hits that are given; more are counted only. 0 means 1000
 	Workers int  // 0 means one a core
@@ -82,8 +84,8 @@ type search struct {
 
 // job is a part of one member.
 type job struct {
-	m    *record.Member
-	core *Core // of memory
+	Part
+	core *Core // of memory: of the bytes of Part
 	pid  int
 	at   int64
 	bad  error // it cannot be searched
@@ -143,7 +145,7 @@ func (s *search) give(j *job, f found, each func(Hit) error) error {
 	s.res.Bytes += f.n
 	s.res.Hits += int64(len(f.hits)) + f.more
 	if f.err != nil {
-		s.res.Failed[j.m.Path] = f.err
+		s.res.Failed[j.Member.Path] = f.err
 	}
 	for _, h := range f.hits {
 		if s.given == s.o.Most {
@@ -159,31 +161,64 @@ func (s *search) give(j *job, f found, each func(Hit) error) error {
 
 // jobs lists the parts of all members that are searched.
 func (s *search) jobs(ctx context.Context, b *evidence.Bundle, each func(*job) bool) error {
+	cores := 0
 	for m, err := range b.Members() {
 		if err != nil {
 			return err
 		}
 		pid, memory := CorePID(m)
+		if s.o.From == FromCheckpoint {
+			memory = false
+		}
 		if m.Type != record.File || !memory && !s.o.All {
 			continue
 		}
-		j := job{m: m, pid: pid}
-		s.res.Members++
+		j := job{Part: Part{m, 0, m.Size}, pid: pid}
 		if memory {
+			cores++
 			j.core, j.bad = openCore(b, m)
 		}
-		for first := true; first || j.at < m.Size; first = false {
-			next := j
-			next.done = make(chan found, 1)
-			if j.at += chunk; j.bad != nil {
-				j.at = m.Size
-			}
-			if !each(&next) {
-				return ctx.Err()
-			}
+		if !s.split(j, each) {
+			return ctx.Err()
+		}
+	}
+	if s.o.All || s.o.From == FromRecords || cores > 0 {
+		return nil
+	}
+	return s.checkpoint(ctx, b, each)
+}
+
+// checkpoint lists the pages of a checkpoint.
+func (s *search) checkpoint(ctx context.Context, b *evidence.Bundle, each func(*job) bool) error {
+	im, err := openImages(b)
+	if errors.Is(err, ErrNoCheckpoint) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, m := range im.memories() {
+		if !s.split(job{Part: m.part, pid: m.pid, core: m.core, bad: m.bad}, each) {
+			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// split hands on a member in parts; false where nobody takes them any more.
+func (s *search) split(j job, each func(*job) bool) bool {
+	s.res.Members++
+	for first := true; first || j.at < j.Size; first = false {
+		next := j
+		next.done = make(chan found, 1)
+		if j.at += chunk; j.bad != nil {
+			j.at = j.Size
+		}
+		if !each(&next) {
+			return false
+		}
+	}
+	return true
 }
 
 // CorePID is the process whose memory a member holds.
@@ -223,22 +258,24 @@ func (s *search) work(ctx context.Context, jobs <-chan *job) {
 
 // part searches one part, with what stands before and behind it.
 func (s *search) part(b *evidence.Bundle, j *job, buf []byte) (f found) {
-	r, err := content(b, j.m)
+	whole, err := content(b, j.Member)
 	if err != nil {
 		return found{err: err}
 	}
+	r := io.NewSectionReader(whole, j.Offset, j.Size)
 	lead := int(min(int64(s.o.Context), j.at))
-	n, err := r.ReadAt(buf[:min(int64(len(buf)), j.m.Size-j.at+int64(lead))], j.at-int64(lead))
+	n, err := r.ReadAt(buf[:min(int64(len(buf)), j.Size-j.at+int64(lead))], j.at-int64(lead))
 	if err != nil && err != io.EOF {
 		f.err = fmt.Errorf("reading it at %d: %w", j.at, err)
 	}
 	buf = buf[:n]
 	f.n = int64(min(max(n-lead, 0), chunk))
 	s.p.each(buf[min(lead, n):], int(f.n), func(from, to int) bool {
-		h := Hit{Member: j.m.Path, Offset: j.at + int64(from), PID: j.pid, Length: to - from}
+		h := Hit{Member: j.Member.Path, Offset: j.at + int64(from), PID: j.pid, Length: to - from}
 		if !j.place(&h) {
 			return true
 		}
+		h.Offset += j.Offset
 		if len(f.hits) >= s.o.Most {
 			f.more++
 			return true

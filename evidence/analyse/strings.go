@@ -2,11 +2,11 @@ package analyse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"amber/evidence"
-	"amber/evidence/record"
 )
 
 // String is text found in memory: a run of printable ASCII, one byte a
@@ -23,19 +23,19 @@ const mostText = 4096
 
 // Strings gives the strings of at least least characters in the memory of a
 // process, or of all for pid 0. It ends with each's error.
-func Strings(ctx context.Context, b *evidence.Bundle, pid, least int, each func(String) error) error {
+func Strings(ctx context.Context, b *evidence.Bundle, from From, pid, least int, each func(String) error) error {
+	list, err := memoryParts(b, from)
+	if err != nil {
+		return err
+	}
 	seen := false
-	for m, err := range b.Members() {
-		if err != nil {
-			return err
-		}
-		owner, ok := CorePID(m)
-		if !ok || pid != 0 && owner != pid {
+	for _, m := range list {
+		if pid != 0 && m.pid != pid {
 			continue
 		}
 		seen = true
-		if err := stringsOf(ctx, b, m, owner, least, each); err != nil {
-			return fmt.Errorf("memory of %d: %w", owner, err)
+		if err := stringsOf(ctx, b, m, least, each); err != nil {
+			return fmt.Errorf("memory of %d: %w", m.pid, err)
 		}
 	}
 	if !seen {
@@ -44,15 +44,42 @@ func Strings(ctx context.Context, b *evidence.Bundle, pid, least int, each func(
 	return nil
 }
 
-func stringsOf(ctx context.Context, b *evidence.Bundle, m *record.Member, pid, least int, each func(String) error) error {
-	core, err := openCore(b, m)
+// memoryParts is where in a bundle memory is.
+func memoryParts(b *evidence.Bundle, from From) (list []memoryPart, err error) {
+	if from != FromCheckpoint {
+		for m, err := range b.Members() {
+			if err != nil {
+				return nil, err
+			}
+			if pid, ok := CorePID(m); ok {
+				core, bad := openCore(b, m)
+				list = append(list, memoryPart{pid, Part{m, 0, m.Size}, core, bad})
+			}
+		}
+	}
+	if from == FromRecords || len(list) > 0 {
+		return list, nil
+	}
+	im, err := openImages(b)
+	if errors.Is(err, ErrNoCheckpoint) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return im.memories(), nil
+}
+
+func stringsOf(ctx context.Context, b *evidence.Bundle, m memoryPart, least int, each func(String) error) error {
+	if m.bad != nil {
+		return m.bad
+	}
+	pid, core := m.pid, m.core
+	whole, err := content(b, m.part.Member)
 	if err != nil {
 		return err
 	}
-	r, err := content(b, m)
-	if err != nil {
-		return err
-	}
+	r := io.NewSectionReader(whole, m.part.Offset, m.part.Size)
 	buf := make([]byte, 1<<20)
 	for _, l := range core.loads {
 		s := scanner{least: least, give: func(at uint64, text []byte, wide bool) error {

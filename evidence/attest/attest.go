@@ -75,8 +75,7 @@ func Sign(signer crypto.Signer, statement []byte) (Files, error) {
 		return Files{}, errors.New("signing a statement: the key is not of ECDSA P-256")
 	}
 	f := Files{PAE: PAE(PayloadType, statement)}
-	sum := sha256.Sum256(f.PAE)
-	sig, err := signer.Sign(rand.Reader, sum[:], crypto.SHA256)
+	sig, err := crypto.SignMessage(signer, rand.Reader, f.PAE, crypto.SHA256)
 	if err == nil {
 		f.Signature, err = lower(sig)
 	}

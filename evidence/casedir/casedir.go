@@ -38,6 +38,10 @@ var ErrNoCase = errors.New("no case")
 type Case struct {
 	Tool   custody.Tool // what the custody log says of this program
 	Signer ssh.Signer   // signs the custody log; nil leaves lines awaiting
+	// Looking is that nothing but looks are entered: these are not signed with a
+	// key that is none of the case's, which would make its log one of strangers.
+	Looking bool
+	LogDir  string // where Log writes, and not into the case; empty: the case, or where that cannot be written beside it, or the user's state
 
 	dir  string
 	info Info
@@ -130,6 +134,9 @@ func OpenRead(dir string) (*Case, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkLinks(dir); err != nil {
+		return nil, fmt.Errorf("opening the case %s: %w", dir, err)
 	}
 	info, err := readInfo(dir)
 	if err != nil {

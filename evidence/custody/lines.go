@@ -30,7 +30,7 @@ var errLong = errors.New("longer than any line of a custody log")
 
 // openLog opens a log for reading; what is no file is refused, not waited for.
 func openLog(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading the custody log: %w", err)
 	}

@@ -47,7 +47,8 @@ func (l *Log) Close() error { return l.file.Close() }
 
 // Append chains e to the log, signs it where signer is not nil, and gives what
 // was written and a receipt for it; when it returns, the line is on the disk.
-// It reads no more of the log than its last line. What a crash left of a line
+// It reads no more of the log than its last line, and where it signs those that
+// nobody signed before it. What a crash left of a line
 // is first moved into an entry of its own.
 func (l *Log) Append(e Entry, signer ssh.Signer) (Entry, Receipt, error) {
 	fail := func(err error) (Entry, Receipt, error) {
@@ -74,7 +75,17 @@ func (l *Log) append(e Entry, signer ssh.Signer) (Entry, string, error) {
 	if err != nil {
 		return e, "", err
 	}
+	looked := e.Previous
 	if e.Sequence, e.Previous, err = follow(t.last, e.Case); err != nil {
+		return e, "", err
+	}
+	if looked != "" && looked != e.Previous {
+		return e, "", ErrGrown
+	}
+	e.Unsigned = 0
+	if signer == nil {
+		e.Seen = nil // nobody vouches for anything
+	} else if e.Unsigned, err = unsignedAtEnd(l.file, t.size); err != nil {
 		return e, "", err
 	}
 	e, text, err := encode(e, signer)

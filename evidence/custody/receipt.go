@@ -43,14 +43,32 @@ func Head(path string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, fmt.Errorf("reading the custody log %s: %w", path, err)
 	}
-	if t.last == nil {
+	r, err := receiptOf(t.last)
+	if err != nil && !errors.Is(err, ErrEmpty) {
+		err = fmt.Errorf("reading the custody log %s: its last line: %w", path, err)
+	}
+	return r, err
+}
+
+// HeadOf is Head for the text of a log.
+func HeadOf(log []byte) (Receipt, error) {
+	t, err := readTail(bytes.NewReader(log), int64(len(log)))
+	if err != nil {
+		return Receipt{}, fmt.Errorf("reading a custody log: %w", err)
+	}
+	return receiptOf(t.last)
+}
+
+// receiptOf gives an unsigned receipt for a line; nil is ErrEmpty.
+func receiptOf(line []byte) (Receipt, error) {
+	if line == nil {
 		return Receipt{}, ErrEmpty
 	}
-	e, err := decode(t.last)
+	e, err := decode(line)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("reading the custody log %s: its last line: %w", path, err)
+		return Receipt{}, err
 	}
-	return Receipt{Case: e.Case, Sequence: e.Sequence, Hash: hashLine(t.last), Time: e.Time}, nil
+	return Receipt{Case: e.Case, Sequence: e.Sequence, Hash: hashLine(line), Time: e.Time}, nil
 }
 
 // Sign gives r with a signature.
@@ -104,4 +122,17 @@ func ParseReceipt(data []byte) (Receipt, error) {
 		return r, errors.New("reading a receipt: not a receipt for a custody log")
 	}
 	return r, nil
+}
+
+// Has reports whether the log at path has that line where it says.
+func Has(path string, a Anchor) (bool, error) {
+	for l, err := range lines(path) {
+		if err != nil {
+			return false, err
+		}
+		if int64(l.number) == a.Sequence {
+			return !l.torn && hashLine(l.bytes) == a.Hash, nil
+		}
+	}
+	return false, nil
 }

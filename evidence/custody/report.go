@@ -16,6 +16,7 @@ const (
 	Removed       Kind = "removed"        // lines are missing before this one
 	Reordered     Kind = "reordered"      // the line stands in the wrong place
 	Duplicated    Kind = "duplicated"     // the line stands there twice
+	Foreign       Kind = "foreign"        // a receipt, or the log, is another case's
 	Cut           Kind = "cut"            // a receipt knows more lines than the log has
 	TornEnd       Kind = "torn"           // the log ends within a line
 	BadSignature  Kind = "bad-signature"  // a signature is not one over its line
@@ -51,13 +52,16 @@ type Anchored struct {
 // told only against a receipt, so no report says that a log is complete without
 // saying up to where.
 type Report struct {
-	Case     string    `json:"case"`
-	Lines    int       `json:"lines"`
-	Complete int64     `json:"complete_up_to"`     // the chain holds from entry 1 up to this one
-	Anchor   Anchored  `json:"anchored_at"`        // never beyond Complete
-	Awaiting []int64   `json:"awaiting,omitempty"` // entries that no signature covers yet
-	Problems []Problem `json:"problems,omitempty"`
-	Notes    []string  `json:"notes,omitempty"` // what is odd and harmless
+	Case      string      `json:"case"`
+	Lines     int         `json:"lines"`
+	Complete  int64       `json:"complete_up_to"`      // the chain holds from entry 1 up to this one
+	Anchor    Anchored    `json:"anchored_at"`         // never beyond Complete
+	Awaiting  []int64     `json:"awaiting,omitempty"`  // entries that no signature covers yet
+	Unsigned  []Unsigned  `json:"unsigned,omitempty"`  // entries that nobody signed, those that a signature covers too
+	Additions []Addition  `json:"additions,omitempty"` // who let whom sign
+	Stamps    []TimeStamp `json:"stamps,omitempty"`    // what authorities say of its time
+	Problems  []Problem   `json:"problems,omitempty"`
+	Notes     []string    `json:"notes,omitempty"` // what is odd and harmless
 }
 
 // Tampered reports that the log is not as it was written, or is signed by
@@ -71,8 +75,17 @@ func (r Report) Tampered() bool {
 	return false
 }
 
+// Belongs enters a problem where the log is of another case than the one that it
+// lies in.
+func (r *Report) Belongs(caseID string) {
+	if r.Lines > 0 && r.Case != "" && r.Case != caseID {
+		r.Problems = append(r.Problems, Problem{Kind: Foreign, What: fmt.Sprintf("this is the log of the case %q, and it lies in the case %q", r.Case, caseID)})
+	}
+}
+
 // Vouched reports that nothing is wrong and that every entry is covered by a
-// known signer's signature or a receipt.
+// known signer's signature or a receipt: none can be changed any more. Whether
+// somebody vouches for what one says is told by Vouches.
 func (r Report) Vouched() bool {
 	return len(r.Problems) == 0 && r.Anchor.Sequence == r.Complete
 }
@@ -87,9 +100,13 @@ func (r Report) String() string {
 	} else {
 		b.WriteString(", anchored nowhere")
 	}
+	if s := r.proved(); s != nil {
+		fmt.Fprintf(&b, ", there up to entry %d by %s (%s)", s.Sequence, s.Time.UTC().Format(time.RFC3339), safetext.Line(s.Authority))
+	}
 	if n := len(r.Awaiting); n > 0 {
 		fmt.Fprintf(&b, ", %d awaiting countersignature", n)
 	}
+	b.WriteString(r.unsignedText())
 	if n := len(r.Problems); n > 0 {
 		fmt.Fprintf(&b, ", %d problems", n)
 	}

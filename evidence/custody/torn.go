@@ -78,7 +78,8 @@ func (l *Log) keep(path string, like Entry, signer ssh.Signer) error {
 	if !entered {
 		like.Action, like.Result, like.Reason = ActionTorn, "kept", "a crash cut this line short"
 		like.Evidence, like.Errors, like.Alterations, like.Before, like.After = nil, nil, nil, "", ""
-		like.Counterparty, like.Authority = "", ""
+		like.Counterparty, like.Authority, like.Previous = "", "", ""
+		like.Files, like.GivenUp, like.Joined, like.Stamped, like.Seen = nil, nil, nil, nil, nil
 		like.Torn = &Torn{Bytes: data, SHA256: hashLine(data), Size: len(data)}
 		if _, _, err := l.append(like, signer); err != nil {
 			return err

@@ -3,6 +3,7 @@ package custody
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"amber/evidence/keys"
 )
@@ -12,7 +13,7 @@ import (
 // elsewhere (nil: none, and then nobody can tell a tail that was cut). The error
 // is only that the log could not be read; all else is in the report.
 func Verify(path string, signers *keys.Signers, receipt *Receipt) (Report, error) {
-	v := verifier{signers: signers, receipt: receipt, expect: 1, previous: zeros, intact: true, seen: map[int64]int{}}
+	v := verifier{signers: signers, receipt: receipt, expect: 1, previous: zeros, intact: true, seen: map[int64]int{}, hashes: map[int64]string{}}
 	for l, err := range lines(path) {
 		if errors.Is(err, errLong) {
 			v.problem(l.number, Changed, err.Error())
@@ -32,10 +33,14 @@ type verifier struct {
 	signers  *keys.Signers
 	receipt  *Receipt
 	report   Report
-	expect   int64         // the sequence that should come next
-	previous string        // the hash of the line before
-	intact   bool          // nothing was wrong with the chain so far
-	seen     map[int64]int // sequence → line, of the lines that came
+	expect   int64            // the sequence that should come next
+	previous string           // the hash of the line before
+	intact   bool             // nothing was wrong with the chain so far
+	seen     map[int64]int    // sequence → line, of the lines that came
+	hashes   map[int64]string // sequence → hash
+	might    []string         // who might sign by now, as the log has it
+	pending  int64            // unsigned entries since the last signed one
+	last     Entry            // the line before
 	gaps     []gap
 	late     []late
 }
@@ -80,6 +85,9 @@ func (v *verifier) line(l line) {
 	v.caseID(l.number, e)
 	v.torn(l.number, e)
 	v.matchReceipt(l.number, e, hash)
+	v.stamped(l.number, e)
+	v.clock(e)
+	v.hashes[e.Sequence] = hash
 	if v.intact {
 		v.report.Complete = e.Sequence
 	}
@@ -127,11 +135,25 @@ func (v *verifier) torn(number int, e Entry) {
 	v.report.Notes = append(v.report.Notes, fmt.Sprintf("entry %d keeps %d bytes of a line that a crash cut short", e.Sequence, e.Torn.Size))
 }
 
+// clock notes where a host's clock was set back: the time goes back, and its
+// count since the boot does not.
+func (v *verifier) clock(e Entry) {
+	was := v.last
+	v.last = Entry{Sequence: e.Sequence, Host: e.Host, BootID: e.BootID, Time: e.Time, Monotonic: e.Monotonic}
+	if was.BootID == "" || was.BootID != e.BootID || was.Host != e.Host || e.Monotonic < was.Monotonic {
+		return
+	}
+	if back := was.Time.Sub(e.Time); back > time.Second {
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("entry %d says a time %s before that of entry %d: the clock of that host was set back in between", e.Sequence, back.Round(time.Second), was.Sequence))
+	}
+}
+
 // signature checks who signed. A valid signature of a known signer covers, by
 // the chain, every line before it.
 func (v *verifier) signature(l line, e Entry) {
 	if e.Signature == Awaiting {
-		v.report.Awaiting = append(v.report.Awaiting, e.Sequence)
+		v.awaits(e)
+		v.adds(l.number, e, nil)
 		return
 	}
 	pub, err := verifySignature(l.bytes, e.Signature)
@@ -139,31 +161,34 @@ func (v *verifier) signature(l line, e Entry) {
 		v.broken(l.number, BadSignature, fmt.Sprintf("entry %d: %v", e.Sequence, err))
 		return
 	}
+	v.counts(l.number, e)
+	v.adds(l.number, e, pub)
 	who, known := v.signers.Lookup(pub, keys.NamespaceCustody, e.Time)
 	switch {
 	case known:
-		v.anchor(Anchored{Sequence: e.Sequence, Time: e.Time, By: who, Fingerprint: keys.Fingerprint(pub)})
+		v.anchor(e, Anchored{Sequence: e.Sequence, Time: e.Time, By: who, Fingerprint: keys.Fingerprint(pub)})
 	case v.signers.Len() > 0:
-		v.problem(l.number, WrongSigner, fmt.Sprintf("entry %d is signed with %s, which is none of the allowed signers", e.Sequence, keys.Fingerprint(pub)))
+		v.problem(l.number, WrongSigner, fmt.Sprintf("entry %d is signed with %s, which is none of the allowed signers", e.Sequence, v.signers.Stranger(pub, keys.NamespaceCustody, e.Time)))
 	default:
 		v.problem(l.number, UnknownSigner, fmt.Sprintf("entry %d is signed with %s; no allowed signers were given", e.Sequence, keys.Fingerprint(pub)))
 	}
 }
 
-func (v *verifier) anchor(a Anchored) {
+func (v *verifier) anchor(e Entry, a Anchored) {
 	if !v.intact {
 		return
 	}
+	v.covers(e, a.By)
 	v.report.Anchor = a
 	v.report.Awaiting = nil
 }
 
 func (v *verifier) matchReceipt(number int, e Entry, hash string) {
 	r := v.receipt
-	if r == nil || e.Sequence != r.Sequence {
+	if r == nil || e.Sequence != r.Sequence || r.Case != v.report.Case { // finishReceipt tells of another case's
 		return
 	}
-	if hash != r.Hash || e.Case != r.Case {
+	if hash != r.Hash {
 		v.broken(number, Changed, fmt.Sprintf("entry %d is not the one of the receipt: the log was rewritten", e.Sequence))
 	}
 }
@@ -211,6 +236,10 @@ func (v *verifier) finishReceipt(r Receipt) {
 			who = "unknown signer " + keys.Fingerprint(pub)
 		}
 		by += " of " + who
+	}
+	if v.report.Lines > 0 && r.Case != v.report.Case {
+		v.problem(0, Foreign, fmt.Sprintf("the receipt is for the log of the case %q, and this is the log of %q: it says nothing of this one", r.Case, v.report.Case))
+		return
 	}
 	if _, ok := v.seen[r.Sequence]; !ok {
 		v.problem(0, Cut, fmt.Sprintf("the receipt of %s knows entry %d, which the log lacks: its tail was cut, or it is another log", r.Time.UTC().Format("2006-01-02T15:04:05Z"), r.Sequence))

@@ -268,6 +268,11 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add(good[:len(good)-1])
+	_, seen, err := encode(Entry{Sequence: 4, Previous: previous, Case: "c", Action: ActionCountersign, Unsigned: 7, Seen: []Run{{2, 9007199254740991}, {9, -1}}}, signer)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(append(bytes.Clone(good), seen...), '\n'))
 	f.Add(bytes.ReplaceAll(good, []byte(`"awaiting"`), []byte(`""`)))
 	f.Add([]byte("{}\n\n{\"sequence\":9007199254740991}\n"))
 	f.Add([]byte(fmt.Sprintf(`{"action":"x","previous":"%s","sequence":9007199254740991,"signature":"awaiting","time":"%s"}`+"\n", zeros, time.Time{}.Format(time.RFC3339))))
@@ -288,6 +293,12 @@ func FuzzVerify(f *testing.F) {
 		}
 		_, _ = Head(scratch)
 		_ = r.String()
+		for _, u := range r.Unsigned {
+			if u.Sequence < 1 || r.Vouches(u.Sequence) && u.Seen == 0 {
+				t.Fatalf("%+v is vouched for", u)
+			}
+			_, _ = u.By(), u.Standing()
+		}
 	})
 }
 
@@ -301,4 +312,65 @@ func FuzzParseReceipt(f *testing.F) {
 		}
 		_, _ = r.signer()
 	})
+}
+
+// A receipt, or a log, of another case is told to be that, and not to be a log
+// that somebody wrote anew.
+func TestAnotherCases(t *testing.T) {
+	f := logOf(t, "-acquire", "-seal")
+	for _, sequence := range []int64{1, 2, 9} {
+		r := *f.receipt
+		r.Case, r.Sequence = "20261122T000000Z-aaaaaa", sequence
+		got := verify(t, f.path, f.signers, &r)
+		if len(got.Problems) != 1 || got.Problems[0].Kind != Foreign || !got.Tampered() || got.Anchor.By == "a kept receipt" {
+			t.Errorf("entry %d: %v: %v", sequence, got, got.Problems)
+		}
+	}
+	r := verify(t, f.path, f.signers, nil)
+	r.Belongs(r.Case)
+	if len(r.Problems) != 0 {
+		t.Errorf("%v", r.Problems)
+	}
+	r.Belongs("20261122T000000Z-aaaaaa")
+	if !r.has(Foreign) || !r.Tampered() {
+		t.Errorf("%v", r.Problems)
+	}
+}
+
+func TestHas(t *testing.T) {
+	f := logOf(t, "-acquire", "-seal")
+	for want, a := range map[Anchor]bool{
+		{1, hashLine(bytes.TrimSuffix(f.lines[0], []byte("\n")))}: true, {f.receipt.Sequence, f.receipt.Hash}: true,
+		{1, f.receipt.Hash}: false, {3, f.receipt.Hash}: false,
+	} {
+		if got, err := Has(f.path, want); err != nil || got != a {
+			t.Errorf("%+v: %v, %v", want, got, err)
+		}
+	}
+}
+
+// A clock that was set back is noted: its times go back while the host runs on.
+func TestClockSetBack(t *testing.T) {
+	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	entry := func(sequence int64, boot string, seconds, since int) Entry {
+		return Entry{Sequence: sequence, Host: "node1", BootID: boot, Time: at.Add(time.Duration(seconds) * time.Second), Monotonic: int64(since) * 1e9}
+	}
+	for name, c := range map[string]struct {
+		entries []Entry
+		notes   int
+	}{
+		"forth":           {[]Entry{entry(1, "a", 0, 10), entry(2, "a", 5, 15)}, 0},
+		"back":            {[]Entry{entry(1, "a", 0, 10), entry(2, "a", -3600, 15), entry(3, "a", -3500, 115)}, 1},
+		"another boot":    {[]Entry{entry(1, "a", 0, 10), entry(2, "b", -3600, 15)}, 0},
+		"written later":   {[]Entry{entry(1, "a", 0, 10), entry(2, "a", -5, 5)}, 0},
+		"within a second": {[]Entry{entry(1, "a", 0, 10), {Sequence: 2, Host: "node1", BootID: "a", Time: at.Add(-time.Millisecond), Monotonic: 10e9}}, 0},
+	} {
+		var v verifier
+		for _, e := range c.entries {
+			v.clock(e)
+		}
+		if len(v.report.Notes) != c.notes {
+			t.Errorf("%s: %q", name, v.report.Notes)
+		}
+	}
 }

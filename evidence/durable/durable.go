@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // File is a file whose every write and sync is a fault point.
@@ -22,9 +23,14 @@ func Create(path string) (*File, error) {
 	return open(path, os.O_CREATE|os.O_EXCL|os.O_RDWR)
 }
 
-// Append opens a file for appending, and makes it where it is absent.
+// Append opens a file for appending, and makes it where it is absent. It follows
+// no symbolic link: what leads elsewhere is not the file that was meant.
 func Append(path string) (*File, error) {
-	return open(path, os.O_CREATE|os.O_APPEND|os.O_RDWR)
+	f, err := open(path, os.O_CREATE|os.O_APPEND|os.O_RDWR|syscall.O_NOFOLLOW)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s is a symbolic link: it is not followed", path)
+	}
+	return f, err
 }
 
 func open(path string, flag int) (*File, error) {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"amber/evidence/durable"
+	"amber/evidence/keys/tpm"
 )
 
 var (
@@ -52,8 +53,8 @@ func New(path string, passphrase []byte, comment string) (ssh.PublicKey, error) 
 	if len(passphrase) == 0 {
 		return nil, errors.New("making a signing key: the passphrase is empty")
 	}
-	if strings.ContainsFunc(comment, unicode.IsControl) {
-		return nil, fmt.Errorf("making a signing key: comment %q has control characters", comment)
+	if err := checkComment(comment); err != nil {
+		return nil, err
 	}
 	key, private, err := generate(passphrase, comment)
 	if err != nil {
@@ -73,6 +74,13 @@ func New(path string, passphrase []byte, comment string) (ssh.PublicKey, error) 
 		return nil, fmt.Errorf("the key %s is made, its public half is not: %w", path, err)
 	}
 	return pub, nil
+}
+
+func checkComment(comment string) error {
+	if strings.ContainsFunc(comment, unicode.IsControl) {
+		return fmt.Errorf("making a signing key: comment %q has control characters", comment)
+	}
+	return nil
 }
 
 func generate(passphrase []byte, comment string) (ed25519.PrivateKey, []byte, error) {
@@ -102,9 +110,15 @@ func writeNew(path string, data []byte) error {
 // Public gives the public half of the key at path. It takes it from the key
 // file itself, not from path.pub, and needs no passphrase.
 func Public(path string) (ssh.PublicKey, error) {
+	if pub, err := agentKey(path); err == nil {
+		return pub, nil
+	}
 	data, err := readPrivate(path)
 	if err != nil {
 		return nil, err
+	}
+	if tpm.Is(data) {
+		return publicInTPM(path, data)
 	}
 	signer, err := ssh.ParsePrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) && missing.PublicKey != nil {
@@ -118,11 +132,18 @@ func Public(path string) (ssh.PublicKey, error) {
 
 // Unlock opens the key at path for signing; passphrase is called only for a key
 // that has one. The error is ErrNoKey where there is no such file, ErrLocked
-// where the passphrase is missing or wrong.
+// where the passphrase is missing or wrong. A public key is unlocked by an
+// ssh-agent, or not: ErrAgent. A TPM's key is unlocked by the TPM: tpm's errors.
 func Unlock(path string, passphrase func() ([]byte, error)) (ssh.Signer, error) {
+	if pub, err := agentKey(path); err == nil {
+		return agentSigner(pub)
+	}
 	data, err := readPrivate(path)
 	if err != nil {
 		return nil, err
+	}
+	if tpm.Is(data) {
+		return inTPM(path, data, passphrase)
 	}
 	private, err := ssh.ParseRawPrivateKey(data)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {

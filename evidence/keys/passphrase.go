@@ -43,10 +43,12 @@ func AskNew() ([]byte, error) {
 	return first, nil
 }
 
-func prompt(question string) ([]byte, error) {
+func prompt(question string) ([]byte, error) { return promptFor(PassphraseVariable, question) }
+
+func promptFor(variable, question string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("no terminal to ask for the passphrase, and %s is not set", PassphraseVariable)
+		return nil, fmt.Errorf("no terminal to ask for the passphrase, and %s is not set", variable)
 	}
 	defer tty.Close()
 	fmt.Fprint(tty, question)
@@ -56,4 +58,13 @@ func prompt(question string) ([]byte, error) {
 		return nil, fmt.Errorf("asking for the passphrase: %w", err)
 	}
 	return secret, nil
+}
+
+// AskSecret gets a secret from the environment variable, or, where that is not
+// set, from the controlling terminal.
+func AskSecret(variable, question string) ([]byte, error) {
+	if secret, ok := os.LookupEnv(variable); ok {
+		return []byte(secret), nil
+	}
+	return promptFor(variable, question)
 }

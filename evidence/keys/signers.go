@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -70,19 +71,81 @@ func (s *Signers) Len() int {
 	return len(s.lines)
 }
 
-// Lookup gives the principals of the first line that lets pub sign in namespace
-// at that time. A nil list knows nobody.
-func (s *Signers) Lookup(pub ssh.PublicKey, namespace string, at time.Time) (principal string, ok bool) {
+// Allow reports whether anybody may sign in a namespace, now or at another time.
+func (s *Signers) Allow(namespace string) bool {
 	if s == nil {
-		return "", false
+		return false
+	}
+	return slices.ContainsFunc(s.lines, func(a allowed) bool { return a.namespaces == "" || matchList(namespace, a.namespaces) })
+}
+
+// Signer is a line of a list of who may sign.
+type Signer struct {
+	Principals  string    `json:"principals"`
+	Type        string    `json:"type"`
+	Fingerprint string    `json:"fingerprint"`
+	Namespaces  string    `json:"namespaces,omitempty"` // pattern list; empty: all
+	After       time.Time `json:"valid_after,omitzero"`
+	Before      time.Time `json:"valid_before,omitzero"`
+}
+
+// All are the lines of the list.
+func (s *Signers) All() (all []Signer) {
+	if s == nil {
+		return nil
+	}
+	for _, a := range s.lines {
+		one := Signer{Principals: a.principals, Namespaces: a.namespaces, After: a.after, Before: a.before}
+		if pub, err := ssh.ParsePublicKey(a.key); err == nil {
+			one.Type, one.Fingerprint = pub.Type(), Fingerprint(pub)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// Lookup gives the principals of the lines that let pub sign in namespace at
+// that time: of all, for who of them signed is more than a signature tells. A
+// nil list knows nobody.
+func (s *Signers) Lookup(pub ssh.PublicKey, namespace string, at time.Time) (principal string, ok bool) {
+	var who []string
+	for _, a := range s.of(pub) {
+		if a.allows(namespace, at) && !slices.Contains(who, a.principals) {
+			who = append(who, a.principals)
+		}
+	}
+	return strings.Join(who, ","), len(who) > 0
+}
+
+func (s *Signers) of(pub ssh.PublicKey) (lines []allowed) {
+	if s == nil {
+		return nil
 	}
 	key := pub.Marshal()
 	for _, a := range s.lines {
-		if bytes.Equal(a.key, key) && a.allows(namespace, at) {
-			return a.principals, true
+		if bytes.Equal(a.key, key) {
+			lines = append(lines, a)
 		}
 	}
-	return "", false
+	return lines
+}
+
+// Stranger names a key that Lookup does not know, by its fingerprint; and where
+// it is in the list for something else, or for another time, by that.
+func (s *Signers) Stranger(pub ssh.PublicKey, namespace string, at time.Time) string {
+	name := Fingerprint(pub)
+	for _, a := range s.of(pub) {
+		if a.namespaces != "" && !matchList(namespace, a.namespaces) {
+			return fmt.Sprintf("%s, which the list has for %s, and only for %s, not for %s", name, a.principals, a.namespaces, namespace)
+		}
+		if !a.after.IsZero() && at.Before(a.after) {
+			return fmt.Sprintf("%s, which the list has for %s, and only from %s on", name, a.principals, a.after.UTC().Format(time.RFC3339))
+		}
+		if !a.before.IsZero() && at.After(a.before) {
+			return fmt.Sprintf("%s, which the list has for %s, and only until %s", name, a.principals, a.before.UTC().Format(time.RFC3339))
+		}
+	}
+	return name
 }
 
 func (a allowed) allows(namespace string, at time.Time) bool {
@@ -165,4 +228,28 @@ func parseKey(text string) ([]byte, error) {
 		return nil, fmt.Errorf("key of type %s where %q is named", pub.Type(), fields[0])
 	}
 	return pub.Marshal(), nil
+}
+
+// OnlyFor gives a line of an allowed_signers file as one that allows its key to
+// sign in that namespace alone; "" where it does not allow that itself.
+func OnlyFor(line, namespace string) (string, error) {
+	a, err := parseAllowed(line)
+	if err != nil || a == nil || a.namespaces != "" && !matchList(namespace, a.namespaces) {
+		return "", err
+	}
+	pub, err := ssh.ParsePublicKey(a.key)
+	if err != nil {
+		return "", err
+	}
+	options := fmt.Sprintf("namespaces=%q", namespace)
+	for name, at := range map[string]time.Time{"valid-after": a.after, "valid-before": a.before} {
+		if !at.IsZero() {
+			options += fmt.Sprintf(",%s=%q", name, at.UTC().Format("20060102150405Z"))
+		}
+	}
+	who := a.principals
+	if strings.ContainsAny(who, " \t") {
+		who = `"` + who + `"`
+	}
+	return fmt.Sprintf("%s %s %s", who, options, strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(pub)), "\n")), nil
 }

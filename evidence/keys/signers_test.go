@@ -47,6 +47,8 @@ func TestLookup(t *testing.T) {
 		{"no more", `ana@x valid-before="20261122025959Z" ` + keyA, ""},
 		{"all options", `ana@x namespaces="amber",valid-after="20200101",valid-before="20300101" ` + keyA, "ana@x"},
 		{"empty", "", ""},
+		{"two names", "ana@x " + keyA + "\neve@x " + keyA + "\nana@x " + keyA, "ana@x,eve@x"},
+		{"two names, one no more", "ana@x " + keyA + "\neve@x valid-before=\"20200101\" " + keyA, "ana@x"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,6 +64,30 @@ func TestLookup(t *testing.T) {
 	}
 	if _, ok := (*Signers)(nil).Lookup(parsed(t, keyA), "amber", at); ok {
 		t.Error("a nil list knows somebody")
+	}
+}
+
+// A key that may not sign here is told by what the list has it for.
+func TestStranger(t *testing.T) {
+	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	pub := parsed(t, keyA)
+	for list, want := range map[string]string{
+		"bob@x " + keyB:                                          "",
+		`ana@x namespaces="git" ` + keyA:                         ", which the list has for ana@x, and only for git, not for amber",
+		`ana@x valid-before="20260101Z" ` + keyA:                 ", which the list has for ana@x, and only until 2026-01-01T00:00:00Z",
+		`ana@x valid-after="20270101Z" ` + keyA:                  ", which the list has for ana@x, and only from 2027-01-01T00:00:00Z on",
+		`ana@x valid-after="20270101Z",namespaces="git" ` + keyA: ", which the list has for ana@x, and only for git, not for amber",
+	} {
+		s, err := ParseSigners([]byte(list))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Stranger(pub, "amber", at); got != Fingerprint(pub)+want {
+			t.Errorf("%s: %q", list, got)
+		}
+	}
+	if got := (*Signers)(nil).Stranger(pub, "amber", at); got != Fingerprint(pub) {
+		t.Errorf("no list: %q", got)
 	}
 }
 

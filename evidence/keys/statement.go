@@ -35,7 +35,7 @@ type StatementSigner interface {
 
 type statementSigner struct {
 	ssh.Signer
-	p256 *ecdsa.PrivateKey
+	p256 crypto.Signer
 }
 
 func (s *statementSigner) Statements() crypto.Signer { return s.p256 }

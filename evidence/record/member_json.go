@@ -306,6 +306,15 @@ type xattrLine struct {
 // ParseMember reads an index line. A value of an extended attribute that the
 // line does not hold comes back as nil.
 func ParseMember(line []byte) (*Member, error) {
+	m := new(Member)
+	if readLine(line, m) {
+		return m, m.check()
+	}
+	return parseAny(line)
+}
+
+// parseAny reads a line in any form that JSON allows.
+func parseAny(line []byte) (*Member, error) {
 	var l memberLine
 	if err := json.Unmarshal(line, &l); err != nil {
 		return nil, fmt.Errorf("reading an index line: %w", err)

@@ -77,7 +77,11 @@ func TestCheckPath(t *testing.T) {
 func FuzzParseMember(f *testing.F) {
 	f.Add(sample().AppendJSON(nil))
 	f.Add([]byte(`{"path":"a","type":"file","extents":[[9223372036854775807,1]]}`))
+	for _, m := range mixes() {
+		f.Add(m.AppendJSON(nil))
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
+		agree(t, line)
 		m, err := ParseMember(line)
 		if err != nil {
 			return

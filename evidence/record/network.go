@@ -50,9 +50,10 @@ type TCP struct {
 
 // Owner is a process that has a socket open.
 type Owner struct {
-	PID  int  `json:"pid"` // on the host
-	FD   int  `json:"fd"`
-	Comm Text `json:"comm"`
+	PID    int  `json:"pid"` // on the host
+	FD     int  `json:"fd"`
+	Thread int  `json:"thread,omitempty"` // of a thread with a table of open files of its own; 0 for the process's
+	Comm   Text `json:"comm"`
 }
 
 // Flow is one connection that conntrack follows: a line of

@@ -3,6 +3,7 @@ package record
 // OpenFile is one open file descriptor of a process.
 type OpenFile struct {
 	FD       int    `json:"fd"`
+	Thread   int    `json:"thread,omitempty"`   // of a thread with a table of open files of its own; 0 for the process's
 	Target   Text   `json:"target"`             // what /proc/PID/fd/N shows
 	Type     string `json:"type,omitempty"`     // file, dir, char, block, fifo, socket, symlink, pipe, memfd, an anon_inode's name, or unknown
 	Position *int64 `json:"position,omitempty"` // bytes from the start; absent where fdinfo could not be read
@@ -12,6 +13,7 @@ type OpenFile struct {
 	Device   string `json:"device,omitempty"`   // "MAJOR:MINOR" of the file system
 	Mount    string `json:"mount,omitempty"`    // type of the file system that it lies on
 	Deleted  bool   `json:"deleted,omitempty"`
+	Member   string `json:"member,omitempty"` // path in the bundle of the copy of a deleted one
 	Note     string `json:"note,omitempty"`
 }
 

@@ -26,7 +26,7 @@ const timeout = 30 * time.Second
 type Answer struct {
 	Token    *Token
 	Response []byte   // DER, as it came
-	CRLs     []byte   // PEM; empty where none was to be had
+	CRLs     []byte   // revocation lists and OCSP answers, PEM; empty where none was to be had
 	Warnings []string // why not
 }
 
@@ -58,6 +58,7 @@ func Ask(ctx context.Context, url string, digest []byte) (*Answer, error) {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	a.revocation(ctx)
+	a.status(ctx)
 	return a, nil
 }
 
@@ -98,6 +99,10 @@ func fetchList(ctx context.Context, url string) ([]byte, error) {
 }
 
 func fetch(ctx context.Context, method, url string, body []byte) ([]byte, error) {
+	return send(ctx, method, url, "application/timestamp-query", body)
+}
+
+func send(ctx context.Context, method, url, kind string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
@@ -105,7 +110,7 @@ func fetch(ctx context.Context, method, url string, body []byte) ([]byte, error)
 		return nil, err
 	}
 	if method == http.MethodPost {
-		q.Header.Set("Content-Type", "application/timestamp-query")
+		q.Header.Set("Content-Type", kind)
 	}
 	p, err := http.DefaultClient.Do(q)
 	if err != nil {

@@ -95,6 +95,9 @@ func Parse(response []byte) (t *Token, err error) {
 	case ts.HashAlgorithm != crypto.SHA256 || len(ts.HashedMessage) != sha256.Size:
 		return nil, fmt.Errorf("%w: it is not over a SHA-256", ErrToken)
 	}
+	if alg := p7.Signers[0].DigestAlgorithm.Algorithm; !strong(alg) {
+		return nil, fmt.Errorf("%w: it is signed over a digest of the kind %s, which is not of SHA-2", ErrToken, alg)
+	}
 	if err := checkAttributes(p7, signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrToken, err)
 	}
@@ -102,6 +105,11 @@ func Parse(response []byte) (t *Token, err error) {
 		Time: ts.Time.UTC(), Accuracy: ts.Accuracy, Digest: ts.HashedMessage, Serial: ts.SerialNumber,
 		Policy: ts.Policy.String(), signer: signer, certs: ts.Certificates, nonce: ts.Nonce,
 	}, nil
+}
+
+// strong tells the digests that no two texts can be made for.
+func strong(alg asn1.ObjectIdentifier) bool {
+	return alg.Equal(pkcs7.OIDDigestAlgorithmSHA256) || alg.Equal(pkcs7.OIDDigestAlgorithmSHA384) || alg.Equal(pkcs7.OIDDigestAlgorithmSHA512)
 }
 
 // checkAttributes sees that the signature is over a time-stamp and no other kind

@@ -3,56 +3,78 @@ package timestamp
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // skew is how much later than the verifier's clock an authority's may be.
 const skew = time.Minute
 
+// worst is the least accuracy that is worth something. What an authority says of
+// its own time to within years says nothing, and lies in every future.
+const worst = time.Hour
+
 // Trust is whom a verifier believes about the time: the roots of authorities,
 // and lists of revoked certificates that were got since.
 type Trust struct {
 	roots []*x509.Certificate
 	crls  []*x509.RevocationList
+	ocsp  [][]byte
 }
 
-// ParseTrust reads PEM: certificates of roots, and revocation lists (X509 CRL).
+// ParseTrust reads PEM: certificates of roots, revocation lists (X509 CRL), and
+// OCSP answers.
 func ParseTrust(data []byte) (*Trust, error) {
-	t := &Trust{}
-	if err := parsePEM(data, &t.roots, &t.crls); err != nil {
+	p, err := parsePEM(data)
+	if err != nil {
 		return nil, err
 	}
+	t := &Trust{p.certs, p.crls, p.ocsp}
 	if len(t.roots) == 0 {
 		return nil, errors.New("it holds no certificate")
 	}
 	return t, nil
 }
 
-func parsePEM(data []byte, certs *[]*x509.Certificate, crls *[]*x509.RevocationList) error {
+// parsed is what PEM held.
+type parsed struct {
+	certs []*x509.Certificate
+	crls  []*x509.RevocationList
+	ocsp  [][]byte
+	again []byte // the revocation data, encoded once more
+}
+
+func parsePEM(data []byte) (p parsed, err error) {
 	for {
 		block, rest := pem.Decode(data)
 		if block == nil {
-			return nil
+			return p, nil
 		}
 		data = rest
 		switch block.Type {
 		case "CERTIFICATE":
 			c, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return err
+				return p, err
 			}
-			*certs = append(*certs, c)
+			p.certs = append(p.certs, c)
 		case "X509 CRL":
 			l, err := x509.ParseRevocationList(block.Bytes)
 			if err != nil {
-				return err
+				return p, err
 			}
-			*crls = append(*crls, l)
+			p.crls = append(p.crls, l)
+			p.again = append(p.again, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: l.Raw})...)
+		case typeOCSP:
+			p.ocsp = append(p.ocsp, block.Bytes)
+			p.again = append(p.again, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
 		default:
-			return fmt.Errorf("it holds a %q; want CERTIFICATE or X509 CRL", block.Type)
+			return p, fmt.Errorf("it holds a %q; want CERTIFICATE, X509 CRL or %s", block.Type, typeOCSP)
 		}
 	}
 }
@@ -66,6 +88,8 @@ func (t *Trust) Check(k *Token, crls []byte, at time.Time) error {
 		return fmt.Errorf("the certificate of %s is not for time stamping and nothing else", k.Authority())
 	}
 	switch {
+	case k.Accuracy > worst:
+		return fmt.Errorf("it says %s to within %s: that is no time", stamp(k.Time), k.Accuracy)
 	case k.Time.After(at.Add(k.Accuracy + skew)):
 		return fmt.Errorf("it is from the future: it says %s, and is looked at as of %s", stamp(k.Time), stamp(at))
 	case k.Time.Before(c.NotBefore) || k.Time.After(c.NotAfter):
@@ -117,12 +141,11 @@ const (
 // revoked looks each certificate of a chain up in the lists that its issuer has
 // signed. Without a list nothing is known.
 func (t *Trust) revoked(chain []*x509.Certificate, kept []byte, made time.Time) error {
-	var none []*x509.Certificate
-	var lists []*x509.RevocationList
-	if err := parsePEM(kept, &none, &lists); err != nil {
+	p, err := parsePEM(kept)
+	if err != nil {
 		return fmt.Errorf("the revocation data kept with it: %w", err)
 	}
-	lists = append(lists, t.crls...)
+	lists, answers := append(p.crls, t.crls...), append(p.ocsp, t.ocsp...)
 	for i, c := range chain[:len(chain)-1] {
 		for _, l := range lists {
 			if !bytes.Equal(l.RawIssuer, c.RawIssuer) || l.CheckSignatureFrom(chain[i+1]) != nil {
@@ -131,6 +154,9 @@ func (t *Trust) revoked(chain []*x509.Certificate, kept []byte, made time.Time) 
 			if err := listed(c, l, made); err != nil {
 				return err
 			}
+		}
+		if err := answered(c, chain[i+1], answers, made); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -141,9 +167,30 @@ func listed(c *x509.Certificate, l *x509.RevocationList, made time.Time) error {
 		if e.SerialNumber.Cmp(c.SerialNumber) != 0 {
 			continue
 		}
-		if fatal := e.ReasonCode == keyCompromise || e.ReasonCode == caCompromise || e.ReasonCode == aaCompromise; fatal || !made.Before(e.RevocationTime) {
-			return fmt.Errorf("the certificate of %s was revoked at %s (reason %d)", c.Subject, stamp(e.RevocationTime), e.ReasonCode)
+		reason := e.ReasonCode
+		if !slices.ContainsFunc(e.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidReason) }) {
+			reason = noReason
 		}
+		if err := revokedAt(c, e.RevocationTime, reason, made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noReason stands for one that is not given. No token of such a certificate is
+// believed then, whenever it was made (RFC 3161, section 4, 1).
+const noReason = -1
+
+var oidReason = asn1.ObjectIdentifier{2, 5, 29, 21}
+
+// revokedAt says whether that touches what was made at a time.
+func revokedAt(c *x509.Certificate, at time.Time, reason int, made time.Time) error {
+	if reason == noReason {
+		return fmt.Errorf("the certificate of %s was revoked at %s, and no reason is given: so none of its tokens is believed (RFC 3161, section 4)", c.Subject, stamp(at))
+	}
+	if fatal := reason == keyCompromise || reason == caCompromise || reason == aaCompromise; fatal || !made.Before(at) {
+		return fmt.Errorf("the certificate of %s was revoked at %s (reason %d)", c.Subject, stamp(at), reason)
 	}
 	return nil
 }
@@ -151,22 +198,38 @@ func listed(c *x509.Certificate, l *x509.RevocationList, made time.Time) error {
 // CheckLists sees that revocation data that was kept with a token is PEM of
 // lists that certificates of the token issued, or their issuers.
 func (t *Token) CheckLists(data []byte) error {
-	var certs []*x509.Certificate
-	var lists []*x509.RevocationList
-	if err := parsePEM(data, &certs, &lists); err != nil {
+	p, err := parsePEM(data)
+	if err != nil {
 		return err
 	}
-	var again []byte
-	for _, l := range lists {
-		for _, c := range t.certs {
-			if bytes.Equal(c.RawSubject, l.RawIssuer) && l.CheckSignatureFrom(c) != nil {
-				return errors.New("a revocation list is not signed by its issuer")
-			}
+	for _, answer := range p.ocsp {
+		if err := t.checkStatus(answer); err != nil {
+			return err
 		}
-		again = append(again, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: l.Raw})...)
 	}
-	if !bytes.Equal(again, data) {
-		return errors.New("it is not revocation lists in PEM and nothing else")
+	for _, l := range p.crls {
+		if err := t.checkList(l); err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(p.again, data) {
+		return errors.New("it is not revocation lists and OCSP answers in PEM and nothing else")
+	}
+	return nil
+}
+
+// checkList wants a list of an issuer in the chain, signed by it. A token need
+// not hold the root; a list of the root's is then for who trusts it to check.
+func (t *Token) checkList(l *x509.RevocationList) error {
+	issuer := false
+	for _, c := range t.certs {
+		if bytes.Equal(c.RawSubject, l.RawIssuer) && l.CheckSignatureFrom(c) != nil {
+			return errors.New("a revocation list is not signed by its issuer")
+		}
+		issuer = issuer || bytes.Equal(c.RawSubject, l.RawIssuer) || bytes.Equal(c.RawIssuer, l.RawIssuer)
+	}
+	if !issuer {
+		return errors.New("a revocation list is of nobody who issued the token's certificates")
 	}
 	return nil
 }

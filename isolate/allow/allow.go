@@ -4,6 +4,7 @@ package allow
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -22,9 +23,9 @@ type Rule struct {
 
 var _ encoding.TextUnmarshaler = (*Rule)(nil)
 
-// Parse reads 10.0.0.0/8, 10.1.2.3:443/tcp, [fd00::/8]:53/udp, fd00::1/icmp
-// and the like. An address alone is that host; a port without a protocol is
-// TCP.
+// Parse reads 10.0.0.0/8, 10.1.2.0/24:443, 10.1.2.3:443/tcp, [fd00::/8]:53/udp,
+// fd00::1/icmp and the like. An address alone is that host; a port without a
+// protocol is TCP.
 func Parse(s string) (Rule, error) {
 	bad := func(why string) (Rule, error) {
 		return Rule{}, fmt.Errorf("%q: %s: want CIDR[:PORT][/PROTO] such as 10.0.0.0/8, 10.1.2.3:443/tcp or [fd00::/64]:53/udp", s, why)
@@ -48,7 +49,7 @@ func Parse(s string) (Rule, error) {
 	}
 	var err error
 	if r.Prefix, err = prefix(net); err != nil {
-		return bad("the network cannot be read")
+		return bad(err.Error())
 	}
 	return r.whole(bad)
 }
@@ -71,13 +72,15 @@ func (r Rule) whole(bad func(string) (Rule, error)) (Rule, error) {
 	return r, nil
 }
 
-// cutProto takes "/tcp" off; a number behind the last slash is a prefix length.
+// cutProto takes "/tcp" off; a number behind the last slash is a prefix length,
+// with a port behind it perhaps.
 func cutProto(s string) (rest, proto string, found bool) {
 	i := strings.LastIndexByte(s, '/')
 	if i < 0 || strings.ContainsAny(s[i:], "]") {
 		return s, "", false
 	}
-	if _, err := strconv.Atoi(s[i+1:]); err == nil {
+	length, _, _ := strings.Cut(s[i+1:], ":")
+	if _, err := strconv.Atoi(length); err == nil {
 		return s, "", false
 	}
 	return s[:i], s[i+1:], true
@@ -98,20 +101,25 @@ func cutPort(s string) (net, port string, found bool) {
 	return s, "", false
 }
 
+var errUnread = errors.New("the network cannot be read")
+
 func prefix(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
 		if err != nil || a.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("reading the address %q", s)
+			return netip.Prefix{}, errUnread
 		}
 		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil || p.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("reading the network %q", s)
+		return netip.Prefix{}, errUnread
 	}
-	return p.Masked(), nil
+	if p != p.Masked() { // one of the two is a slip, and the one lets more through than the other
+		return netip.Prefix{}, fmt.Errorf("%s is an address within %s: name that, or %s alone", p, p.Masked(), p.Addr())
+	}
+	return p, nil
 }
 
 // String gives the form that Parse reads.

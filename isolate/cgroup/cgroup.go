@@ -48,6 +48,15 @@ func (g Group) Same() (same, gone bool) {
 // Pids are the processes in the cgroup and in those below it, sorted.
 func (g Group) Pids() ([]int, error) { return g.gather("cgroup.procs") }
 
+// Threads are the threads in the cgroup and in those below it, sorted: of
+// version 1 a thread may be in another cgroup than the rest of its process.
+func (g Group) Threads() ([]int, error) {
+	if g.Version == 1 {
+		return g.gather("tasks")
+	}
+	return g.gather("cgroup.threads")
+}
+
 func (g Group) gather(file string) ([]int, error) {
 	var pids []int
 	err := filepath.WalkDir(g.Dir, func(path string, d fs.DirEntry, err error) error {

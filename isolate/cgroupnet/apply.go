@@ -11,6 +11,7 @@ import (
 	"amber/container"
 	"amber/container/procfs"
 	"amber/isolate"
+	"amber/isolate/attached"
 	"amber/isolate/reach"
 )
 
@@ -84,7 +85,7 @@ func (s *ready) prepare() {
 	if s.prog, s.err = load(s.b.Direction, s.b.Program, s.b.Allow, s.b.Probes); s.err != nil {
 		return
 	}
-	a, err := describe(s.prog)
+	a, err := attached.Describe(s.prog)
 	s.b.ProgramID, s.b.Tag, s.err = a.ID, a.Tag, err
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"amber/evidence/durable"
-	"amber/evidence/safetext"
+	"amber/isolate/attached"
 	"amber/isolate/cgroup"
 )
 
@@ -37,78 +37,34 @@ func attach(g cgroup.Group, d Direction, prog *ebpf.Program) error {
 	return nil
 }
 
-// attached is a program that is on a cgroup. Name is any text.
-type attached struct {
-	ID   ebpf.ProgramID
-	Name string
-	Tag  string
-}
-
-func (a attached) String() string { return fmt.Sprintf("%s (id %d)", safetext.Line(a.Name), a.ID) }
-
 // query lists the programs of one direction that are attached to the cgroup
 // itself.
-func query(g cgroup.Group, d Direction) ([]attached, error) {
+func query(g cgroup.Group, d Direction) ([]attached.Program, error) {
 	dir, err := openGroup(g)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	res, err := link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: d.attachType()})
-	for range 10 { // another one came between the two calls that this is
-		if !errors.Is(err, unix.ENOSPC) {
-			break
-		}
-		res, err = link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: d.attachType()})
-	}
+	all, err := attached.To(int(dir.Fd()), d.attachType())
 	if err != nil {
-		return nil, fmt.Errorf("asking for the programs of %s: %w", g, err)
-	}
-	var all []attached
-	for _, p := range res.Programs {
-		a, err := identify(p.ID)
-		if errors.Is(err, unix.ENOENT) {
-			continue // gone meanwhile
-		}
-		if err != nil {
-			return all, err
-		}
-		all = append(all, a)
+		return all, fmt.Errorf("asking for the programs of %s: %w", g, err)
 	}
 	return all, nil
 }
 
-func identify(id ebpf.ProgramID) (attached, error) {
-	prog, err := ebpf.NewProgramFromID(id)
-	if err != nil {
-		return attached{}, fmt.Errorf("opening program %d: %w", id, err)
-	}
-	defer prog.Close()
-	return describe(prog)
-}
-
-func describe(prog *ebpf.Program) (attached, error) {
-	info, err := prog.Info()
-	if err != nil {
-		return attached{}, fmt.Errorf("asking about a program: %w", err)
-	}
-	id, _ := info.ID()
-	return attached{ID: id, Name: info.Name, Tag: info.Tag}, nil
-}
-
 // find gives the program of a step where it is attached. Its name is of this
 // one application.
-func (b before) find() (a attached, ok bool, err error) {
+func (b before) find() (a attached.Program, ok bool, err error) {
 	all, err := query(b.Cgroup, b.Direction)
-	i := slices.IndexFunc(all, func(a attached) bool { return a.Name == b.Program })
+	i := slices.IndexFunc(all, func(a attached.Program) bool { return a.Name == b.Program })
 	if i < 0 {
-		return attached{}, false, err
+		return attached.Program{}, false, err
 	}
 	return all[i], true, nil
 }
 
 // detach takes the program of a step away, and says what it has done.
-func (b before) detach(a attached) (note string, err error) {
+func (b before) detach(a attached.Program) (note string, err error) {
 	prog, err := ebpf.NewProgramFromID(a.ID)
 	if err != nil {
 		return "", fmt.Errorf("opening program %d: %w", a.ID, err)
@@ -141,7 +97,7 @@ func others(g cgroup.Group) []string {
 			names = append(names, err.Error())
 		}
 		for _, a := range all {
-			if !strings.HasPrefix(a.Name, namePrefix) {
+			if !strings.HasPrefix(a.Name, attached.Prefix) {
 				names = append(names, fmt.Sprintf("%s %s", d, a))
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"amber/container/procfs"
 	"amber/isolate"
 	"amber/isolate/allow"
+	"amber/isolate/attached"
 	"amber/isolate/cgroup"
 	"amber/isolate/reach"
 )
@@ -25,10 +26,6 @@ const (
 	actionAttach = "attach" // a program to a cgroup
 	actionNone   = "none"   // nothing to do
 )
-
-// namePrefix begins the names of amber's programs. The kernel keeps 15
-// characters of a name (BPF_OBJ_NAME_LEN).
-const namePrefix = "amber_"
 
 var (
 	errReused = errors.New("the container's process ended, or its pid was used again")
@@ -144,7 +141,7 @@ func groupOf(pid int, hint, id string) (cgroup.Group, error) {
 // the program of a process that died before it could say more.
 func programName(caseID, ref string, made time.Time, d Direction) string {
 	sum := sha256.Sum256([]byte(caseID + "\x00" + ref + "\x00" + made.Format(time.RFC3339Nano)))
-	return namePrefix + hex.EncodeToString(sum[:4]) + string(d[0])
+	return attached.Prefix + hex.EncodeToString(sum[:4]) + string(d[0])
 }
 
 // step words what is to be done.

@@ -28,6 +28,7 @@ import (
 	"amber/container"
 	"amber/isolate"
 	"amber/isolate/allow"
+	"amber/isolate/attached"
 	"amber/isolate/critical"
 	"amber/isolate/reach"
 )
@@ -111,7 +112,7 @@ func (m *Method) loadable() error {
 		return fmt.Errorf("%d rules and %d probed ports: at most %d of each can be told to the kernel", len(m.o.Allow), len(m.o.Probes), mostRules)
 	}
 	for _, d := range directions {
-		prog, err := load(d, namePrefix+"try", m.o.Allow, m.o.Probes)
+		prog, err := load(d, attached.Prefix+"try", m.o.Allow, m.o.Probes)
 		if err != nil {
 			return fmt.Errorf("the kernel does not take the %s program; %s: %w", d, instead, errors.Join(err, container.ErrNotSupported))
 		}

@@ -14,6 +14,7 @@ import (
 	"amber/container"
 	"amber/container/netns"
 	"amber/isolate"
+	"amber/isolate/attached"
 	"amber/isolate/cgroup"
 	"amber/isolate/isolatetest"
 )
@@ -23,7 +24,7 @@ func TestForeignProgramsStay(t *testing.T) {
 	holdsDir(t)
 	b := newBox(t)
 	g := groupDir(t, b.V2)
-	for _, name := range []string{"sd_fw_egress", namePrefix + "0badcafee"} {
+	for _, name := range []string{"sd_fw_egress", attached.Prefix + "0badcafee"} {
 		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 			Name: name, Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetEgress,
 			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 1), asm.Return()},

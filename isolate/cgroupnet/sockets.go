@@ -36,19 +36,11 @@ func (h held) String() string {
 func (b before) socketCheck(all []before) isolate.Check {
 	c := isolate.Check{Name: "no socket of " + b.container().Ref() + " goes around the programs"}
 	out, err := b.unseen(all)
-	switch {
-	case err != nil:
-		c.Got = err.Error()
-	case len(out) > 0:
-		var texts []string
-		for _, h := range out {
-			texts = append(texts, h.String())
-		}
-		c.Got = strings.Join(texts, "; ")
-	default:
-		c.OK, c.Got = true, "none"
+	var texts []string
+	for _, h := range out {
+		texts = append(texts, h.String())
 	}
-	return c
+	return c.None(texts, err)
 }
 
 // unseen finds the sockets of the container's processes that were made in
@@ -102,18 +94,20 @@ func (b before) openSockets() ([]held, error) {
 	seen := map[uint64]bool{}
 	var all []held
 	for _, pid := range pids {
-		fds, err := procfs.FDs(pid)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("listing the descriptors of process %d: %w", pid, err)
-		}
-		for _, fd := range fds {
-			link, err := procfs.FD(pid, fd)
-			inode, ok := socketInode(link)
-			if err != nil || !ok || seen[inode] {
-				continue
+		for _, id := range procfs.Tables(pid) {
+			fds, err := procfs.FDs(id)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("listing the descriptors of process %d: %w", id, err)
 			}
-			seen[inode] = true
-			all = append(all, held{pid: pid, inode: inode})
+			for _, fd := range fds {
+				link, err := procfs.FD(id, fd)
+				inode, ok := socketInode(link)
+				if err != nil || !ok || seen[inode] {
+					continue
+				}
+				seen[inode] = true
+				all = append(all, held{pid: pid, inode: inode})
+			}
 		}
 	}
 	return all, nil
@@ -162,7 +156,7 @@ func below(g cgroup.Group, ids map[uint64]bool) error {
 // packetSockets are the inodes that /proc/PID/net/packet lists: the last
 // column, below a heading.
 func packetSockets(pid int) (map[uint64]bool, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/net/packet")
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(procfs.Living(pid)) + "/net/packet")
 	if errors.Is(err, fs.ErrNotExist) { // a kernel without packet sockets
 		return nil, nil
 	}

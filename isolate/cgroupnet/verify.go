@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 
+	"amber/container"
 	"amber/container/procfs"
 	"amber/evidence/safetext"
 	"amber/isolate"
@@ -93,8 +93,8 @@ func (b before) insideCheck() isolate.Check {
 	return c
 }
 
-// escapeCheck is right when no process of the container's own pid namespace is
-// outside of the cgroups that are cut off.
+// escapeCheck is right when no process of the container's own pid namespace, or
+// of one below it, is outside of the cgroups that are cut off.
 func (b before) escapeCheck(all []before) isolate.Check {
 	c := isolate.Check{Name: "no process of " + b.container().Ref() + " is outside of its cgroup"}
 	ns, err := procfs.Namespace(b.PID, "pid")
@@ -106,22 +106,12 @@ func (b before) escapeCheck(all []before) isolate.Check {
 		c.OK, c.Empty, c.Got = true, true, "it shares the host's pid namespace: cannot be told"
 		return c
 	}
-	out, err := escaped(ns, all)
-	switch {
-	case err != nil:
-		c.Got = err.Error()
-	case len(out) > 0:
-		c.Got = strings.Join(out, "; ")
-	default:
-		c.OK, c.Got = true, "none"
-	}
-	return c
+	return c.None(b.escaped(all))
 }
 
-// escaped names the processes of a pid namespace that are in none of the
-// cgroups.
-func escaped(ns string, all []before) ([]string, error) {
-	pids, err := procfs.Pids()
+// escaped names the processes of the container that are in none of the cgroups.
+func (b before) escaped(all []before) ([]string, error) {
+	procs, err := container.PIDs(b.container())
 	if err != nil {
 		return nil, err
 	}
@@ -129,18 +119,13 @@ func escaped(ns string, all []before) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(pids)
 	var out []string
-	for _, pid := range pids {
-		own, err := procfs.Namespace(pid, "pid")
-		if err != nil || own != ns || inside[pid] {
+	for _, p := range procs {
+		st, err := procfs.ReadStat(p.PID)
+		if err != nil || st.Ended() || inside[p.PID] {
 			continue
 		}
-		st, err := procfs.ReadStat(pid)
-		if err != nil || st.State == 'Z' || st.State == 'X' {
-			continue
-		}
-		out = append(out, fmt.Sprintf("pid %d %s is outside", pid, safetext.Line(st.Comm)))
+		out = append(out, fmt.Sprintf("pid %d %s is outside", p.PID, safetext.Line(st.Comm)))
 	}
 	return out, nil
 }

@@ -22,17 +22,19 @@ func (s *subject) descriptors(ctx context.Context) {
 		if pid == s.host.self.PID {
 			continue
 		}
-		fds, err := procfs.FDs(pid)
-		if err != nil && procfs.Exe(pid) != "" {
-			s.unsure("what its process %d holds open: %v", pid, err)
-		}
-		for _, fd := range fds {
-			if seen++; seen > maxDescriptors || ctx.Err() != nil {
-				s.unsure("what it holds open beyond the first %d files", seen-1)
-				return
+		for _, id := range procfs.Tables(pid) {
+			fds, err := procfs.FDs(id)
+			if err != nil && procfs.Exe(id) != "" {
+				s.unsure("what its process %d holds open: %v", id, err)
 			}
-			if link, err := procfs.FD(pid, fd); err == nil {
-				s.descriptor(pid, fd, link, wanted)
+			for _, fd := range fds {
+				if seen++; seen > maxDescriptors || ctx.Err() != nil {
+					s.unsure("what it holds open beyond the first %d files", seen-1)
+					return
+				}
+				if link, err := procfs.FD(id, fd); err == nil {
+					s.descriptor(id, fd, link, wanted)
+				}
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func (s *subject) sockets() map[uint64]string {
 		pids = append(pids, s.PID)
 	}
 	for _, pid := range pids {
-		data, _ := os.ReadFile(netFile(pid, "unix"))
+		data := netFile(pid, "unix")
 		for inode, name := range parseUnix(string(data)) {
 			if slices.Contains(runtimeSockets, path.Base(name)) || slices.Contains(s.host.self.Sockets, name) {
 				found[inode] = "it listens on a runtime's socket, " + safetext.Line(name)
@@ -84,7 +84,7 @@ func (s *subject) sshSockets(ns string, found map[uint64]string) {
 		return
 	}
 	for _, file := range []string{"tcp", "tcp6"} {
-		data, _ := os.ReadFile(netFile(s.host.self.PID, file))
+		data := netFile(s.host.self.PID, file)
 		for _, k := range parseInet(string(data)) {
 			if k.local.Port() == port.local && (k.listens || k.remote.Port() == port.remote) {
 				found[k.inode] = "it serves the ssh connection by which you came, on port " + strconv.Itoa(int(port.local))
@@ -144,7 +144,7 @@ func (s *subject) dnsSockets(found map[uint64]string) {
 		}
 	}
 	for _, file := range []string{"udp", "udp6"} {
-		data, _ := os.ReadFile(netFile(s.PID, file))
+		data := netFile(s.PID, file)
 		for _, k := range parseInet(string(data)) {
 			for _, a := range servers {
 				at := k.local.Addr().Unmap()
@@ -210,6 +210,11 @@ func parseHexPort(s string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(a, uint16(p)), ok
 }
 
-func netFile(pid int, name string) string {
-	return filepath.Join("/proc", strconv.Itoa(pid), "net", name)
+// netFile is what is in a file of a process's network namespace, nothing where it
+// cannot be read.
+func netFile(pid int, name string) []byte {
+	data, _ := procfs.OfLiving(pid, func(id int) ([]byte, error) {
+		return os.ReadFile(filepath.Join("/proc", strconv.Itoa(id), "net", name))
+	})
+	return data
 }

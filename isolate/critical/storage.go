@@ -2,8 +2,6 @@ package critical
 
 import (
 	"net/netip"
-	"os"
-	"strconv"
 	"strings"
 
 	"amber/container/mountinfo"
@@ -42,10 +40,7 @@ func server(m *mountinfo.Mount) netip.Addr {
 // localAddresses are the addresses of a process's network namespace, apart
 // from loopback's.
 func localAddresses(pid int) map[netip.Addr]bool {
-	base := "/proc/" + strconv.Itoa(pid) + "/net/"
-	v4, _ := os.ReadFile(base + "fib_trie")
-	v6, _ := os.ReadFile(base + "if_inet6")
-	return parseAddresses(string(v4), string(v6))
+	return parseAddresses(string(netFile(pid, "fib_trie")), string(netFile(pid, "if_inet6")))
 }
 
 // parseAddresses reads fib_trie, where the line after "|-- ADDRESS" says "/32

@@ -36,13 +36,14 @@ type before struct {
 	By        By              `json:"by"`
 	Cgroups   []cgroup.Group  `json:"cgroups,omitempty"`
 	NoCgroup  string          `json:"noCgroup,omitempty"` // why there are none
+	Pod       *container.Pod  `json:"pod,omitempty"`
 }
 
 // container is what the adapters need to know the container again.
 func (b before) container() container.Container {
 	return container.Container{
 		Runtime: b.Runtime, Namespace: b.Namespace, ID: b.ID, Name: b.Name,
-		Handler: b.Handler, PID: b.PID, State: b.State,
+		Handler: b.Handler, PID: b.PID, State: b.State, Pod: b.Pod,
 	}
 }
 
@@ -51,7 +52,7 @@ func (b before) container() container.Container {
 func (m *Method) lookAt(c container.Container, boot string) (before, error) {
 	b := before{
 		Runtime: c.Runtime, Namespace: c.Namespace, ID: c.ID, Name: c.Name,
-		Handler: c.Handler, PID: c.PID, Boot: boot, State: c.State, By: m.by(c),
+		Handler: c.Handler, PID: c.PID, Boot: boot, State: c.State, By: m.by(c), Pod: c.Pod,
 	}
 	if c.PID <= 0 || c.State == container.Created || c.State == container.Stopped {
 		return b, nil

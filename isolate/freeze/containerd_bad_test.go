@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"amber/container"
+	"amber/evidence/durable/durabletest"
 	"amber/isolate"
 	"amber/isolate/isolatetest"
 	"amber/testdata/testbed"
@@ -22,7 +23,7 @@ import (
 // amberInside has amber's real code, in a container that is given the
 // runtime's socket, freeze that container.
 func amberInside(t *testing.T, b bed) {
-	bin := build(t)
+	bin := durabletest.Build(t, "./testdata/holder")
 	dir := t.TempDir()
 	data, err := os.ReadFile(bin)
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"amber/container"
 	"amber/container/containerd"
+	"amber/evidence/durable/durabletest"
 	"amber/isolate"
 	"amber/isolate/isolatetest"
 	"amber/testdata/testbed"
@@ -94,6 +95,7 @@ func TestContainerd(t *testing.T) {
 	b := startBed(t)
 	t.Run("freeze and release", func(t *testing.T) { freezeAndRelease(t, b) })
 	t.Run("a pod", func(t *testing.T) { freezePod(t, b) })
+	t.Run("a container that is added to a pod", func(t *testing.T) { addedToPod(t, b) })
 	t.Run("paused by somebody else", func(t *testing.T) { pausedBefore(t, b) })
 	t.Run("gone meanwhile", func(t *testing.T) { goneMeanwhile(t, b) })
 	t.Run("a crash at each point", func(t *testing.T) { crashes(t, b) })
@@ -206,7 +208,7 @@ func goneMeanwhile(t *testing.T, b bed) {
 func crashes(t *testing.T, b bed) {
 	holdsDir(t)
 	c, _ := b.counter(t, "crash")
-	cr := crasher{bin: build(t), socket: b.Address, c: c, m: New(b.freezer, Options{}), held: "frozen thawed"}
+	cr := crasher{bin: durabletest.Build(t, "./testdata/holder"), socket: b.Address, c: c, m: New(b.freezer, Options{}), held: "frozen thawed"}
 	cr.state = func() string { return kernel(t, c) }
 	t.Run("apply", cr.dieApplying)
 	t.Run("release", cr.dieReleasing)
@@ -242,7 +244,7 @@ func failsToPause(t *testing.T, b bed) {
 func goneRuntime(t *testing.T, b bed) {
 	holds := holdsDir(t)
 	c, size := b.counter(t, "orphan")
-	m := New(b.freezer, Options{Timeout: time.Second})
+	m := New(b.freezer, Options{Timeout: 5 * time.Second})
 	e, err := isolate.Apply(context.Background(), t.TempDir(), m, plan(t, m, c))
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,10 @@ type Options struct {
 	By      By
 	Timeout time.Duration // for each container, and for each call of its runtime
 	Self    critical.Self
+
+	// Siblings gives the other containers of a container's pod, without its
+	// sandbox. Verify asks it whether one was started since; nil asks nobody.
+	Siblings func(context.Context, container.Container) ([]container.Container, error)
 }
 
 // Method freezes all containers of a target at once. See isolate.Method.

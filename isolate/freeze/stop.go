@@ -131,7 +131,7 @@ func timedOut(g cgroup.Group, after time.Duration) *TimeoutError {
 // do_freezer_trap.
 func examine(pid, tid, version int) (t Task, stuck bool) {
 	st, err := procfs.ReadTask(pid, tid)
-	if err != nil || st.State == 'Z' || st.State == 'X' {
+	if err != nil || st.Zombie() {
 		return Task{}, false
 	}
 	t = Task{PID: pid, TID: tid, Comm: st.Comm, State: string(st.State), Waits: procfs.Waits(pid, tid)}

@@ -3,19 +3,17 @@ package freeze
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"amber/container"
-	"amber/container/procfs"
 	"amber/evidence/durable"
-	"amber/evidence/safetext"
 	"amber/isolate"
 	"amber/isolate/cgroup"
 )
 
 // Verify asks the kernel and the runtime whether each container stands still,
-// and looks for processes of it that have left its cgroup and so run on.
+// and looks for processes of it that have left its cgroup and so run on. A pod
+// must have no other container that runs.
 func (m *Method) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check, error) {
 	var checks []isolate.Check
 	hand := map[string]bool{} // frozen by its cgroup, so its runtime need not know
@@ -41,7 +39,7 @@ func (m *Method) Verify(ctx context.Context, r isolate.Receipt) ([]isolate.Check
 			checks = append(checks, m.runtimeCheck(ctx, b, hand[s.Object]))
 		}
 	}
-	return checks, nil
+	return append(checks, m.podChecks(ctx, r)...), nil
 }
 
 // kernelCheck is right when one of the container's cgroups is frozen.
@@ -84,78 +82,4 @@ func (m *Method) runtimeCheck(ctx context.Context, b before, hand bool) isolate.
 		c.Got += " (frozen by its cgroup: the runtime does not know)"
 	}
 	return c
-}
-
-// escapeCheck is right when no process of the container's own pid namespace is
-// outside of its cgroup.
-func (b before) escapeCheck() isolate.Check {
-	c := isolate.Check{Name: "no process of " + b.container().Ref() + " is outside of its cgroup"}
-	ns, err := procfs.Namespace(b.PID, "pid")
-	switch {
-	case err != nil:
-		c.Got = err.Error()
-		return c
-	case procfs.IsHostPID(ns):
-		c.OK, c.Got = true, "it shares the host's pid namespace: cannot be told"
-		return c
-	}
-	out, err := escaped(ns, b.Cgroups)
-	switch {
-	case err != nil:
-		c.Got = err.Error()
-	case len(out) > 0:
-		c.Got = strings.Join(out, "; ")
-	default:
-		c.OK, c.Got = true, "none"
-	}
-	return c
-}
-
-// escaped names the processes of a pid namespace that are in none of the
-// cgroups; those of a pod that shares one are in their own containers' and
-// are named too, unless they stand still themselves.
-func escaped(ns string, groups []cgroup.Group) ([]string, error) {
-	inside := map[int]bool{}
-	for _, g := range groups {
-		if s, err := g.State(); err != nil || s == cgroup.Thawed {
-			continue
-		}
-		pids, err := g.Pids()
-		if err != nil {
-			return nil, err
-		}
-		for _, pid := range pids {
-			inside[pid] = true
-		}
-	}
-	pids, err := procfs.Pids()
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(pids)
-	var out []string
-	for _, pid := range pids {
-		own, err := procfs.Namespace(pid, "pid")
-		if err != nil || own != ns || inside[pid] || still(pid) {
-			continue
-		}
-		st, _ := procfs.ReadStat(pid)
-		if st.State == 'Z' || st.State == 'X' || st.PID == 0 {
-			continue
-		}
-		out = append(out, fmt.Sprintf("pid %d %s runs on", pid, safetext.Line(st.Comm)))
-	}
-	return out, nil
-}
-
-// still reports whether the cgroup that a process is in is frozen.
-func still(pid int) bool {
-	groups, err := cgroup.Find(pid, "", "")
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(groups, func(g cgroup.Group) bool {
-		s, err := g.State()
-		return err == nil && s == cgroup.Frozen
-	})
 }

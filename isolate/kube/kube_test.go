@@ -103,7 +103,7 @@ func release(t *testing.T, m *kube.Method, e isolate.Entry) isolate.Entry {
 
 // fields is all that amber touches of pod and node, and what it makes, as the
 // API server has it: to compare before and after.
-func (b bed) fields(t *testing.T) string {
+func (b bed) fields(t testing.TB) string {
 	t.Helper()
 	pod := b.ReadPod(t, b.ns, b.pod)
 	var node corev1.Node
@@ -123,7 +123,7 @@ func (b bed) fields(t *testing.T) string {
 var admission = []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
 
 // made are the objects with a label of amber's that concern this pod.
-func (b bed) made(t *testing.T) []string {
+func (b bed) made(t testing.TB) []string {
 	t.Helper()
 	all := []cluster.Object{{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies", Namespace: b.ns}}
 	for _, r := range admission {

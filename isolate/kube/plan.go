@@ -203,7 +203,7 @@ func (b before) labelStep(id int) isolate.Step {
 	what := "puts the labels of the hold on the pod, by which the policies select it, and keeps the autoscaler from evicting it"
 	undo := "takes the labels of the hold off"
 	if len(off) > 0 {
-		what += ", and takes off " + strings.Join(off, ", ") + ", so that nothing else selects it"
+		what += ", and takes off " + strings.Join(off, ", ") + ", so that nothing that goes by them selects it"
 		undo += "; the pod stays outside of its former selectors unless --rejoin is given"
 	}
 	return b.step(id, actionLabel, what, undo)

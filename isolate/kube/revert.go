@@ -17,7 +17,7 @@ import (
 // since, and what is gone, is left so, with a note.
 func (m *Method) Revert(ctx context.Context, r isolate.Receipt, done func(isolate.Outcome) error) error {
 	var errs []error
-	for _, s := range slices.Backward(r.Steps) {
+	for _, s := range slices.Backward(perhapsTaken(r)) {
 		note, err := m.undo(ctx, s)
 		o := isolate.Outcome{ID: s.ID, Changed: true, Note: note}
 		if err != nil {
@@ -27,6 +27,22 @@ func (m *Method) Revert(ctx context.Context, r isolate.Receipt, done func(isolat
 		errs = append(errs, err, done(o))
 	}
 	return errors.Join(errs...)
+}
+
+// perhapsTaken are the steps that were journaled, and where there is no receipt
+// the plan's others behind them: a journal that lost its end, on a disk that
+// lied or by somebody's hand, would else leave policies that nobody knows of.
+func perhapsTaken(r isolate.Receipt) []isolate.Step {
+	steps := slices.Clone(r.Steps)
+	if !r.End.IsZero() {
+		return steps
+	}
+	for _, s := range r.Plan.Steps {
+		if !slices.ContainsFunc(r.Steps, func(begun isolate.Step) bool { return begun.ID == s.ID }) {
+			steps = append(steps, s)
+		}
+	}
+	return steps
 }
 
 func (m *Method) undo(ctx context.Context, s isolate.Step) (note string, err error) {

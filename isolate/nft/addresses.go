@@ -39,13 +39,34 @@ func (k *look) addresses(l *link, in, out *space, peer netlink.Link) error {
 	l.open(own, k.rules)
 	foreign := slices.ContainsFunc(routers, func(a netip.Addr) bool { return !slices.Contains(hosts, a) })
 	l.Router = k.router(l, out, port, foreign)
+	l.Speaks = k.speaks(l, out, port, foreign)
 	return nil
 }
 
+// speaks is the hardware address that the host has on a bridge: whoever else on
+// it says that the host's addresses are his would have the target's answers, and
+// a frozen pod's probes would fail. Empty where the other side is no bridge's
+// port, so that nobody else is there, and where it is not sure.
+func (k *look) speaks(l *link, out *space, port netlink.Link, foreign bool) string {
+	if port.Attrs().Index == l.Peer || foreign || !k.fixed(out, port) {
+		return ""
+	}
+	return port.Attrs().HardwareAddr.String()
+}
+
+// fixed reports whether a bridge keeps its hardware address. One that was given
+// none of its own takes the lowest of its ports', and so may have another
+// tomorrow.
+func (k *look) fixed(out *space, bridge netlink.Link) bool {
+	ports, err := out.links()
+	return err == nil && !slices.ContainsFunc(ports, func(p netlink.Link) bool {
+		return p.Attrs().MasterIndex == bridge.Attrs().Index && slices.Equal(p.Attrs().HardwareAddr, bridge.Attrs().HardwareAddr)
+	})
+}
+
 // master gives the device that has the host's addresses on the link's network:
-// the other side itself, or the bridge that it is a port of.
+// the other side itself, or the bridge or the like that it is a port of.
 func (k *look) master(l *link, out *space, peer netlink.Link) netlink.Link {
-	l.Guard = guardInet
 	index := peer.Attrs().MasterIndex
 	if index == 0 {
 		return peer
@@ -56,16 +77,9 @@ func (k *look) master(l *link, out *space, peer netlink.Link) netlink.Link {
 		return peer
 	}
 	l.Master = m.Attrs().Name
-	switch m.Type() {
-	case "bridge":
-		l.Guard = guardBridge
-		return m
-	case "vrf":
+	if m.Type() == "vrf" {
 		return peer
 	}
-	l.Guard = guardNone
-	k.warn("%s belongs to %s (%s), which has no nftables hooks: should somebody rename %s, the quarantine is lifted on Linux 6.16 and later (verify says so)",
-		l.Device, l.Master, safetext.Line(m.Type()), l.Device)
 	return m
 }
 
@@ -140,23 +154,14 @@ func (l *link) open(own []netlink.Addr, rules []allow.Rule) {
 }
 
 // router is the hardware address that all IP goes to which is allowed to leave;
-// empty where that is not sure. A bridge that was given no address of its own
-// takes the lowest of its ports', and so may have another tomorrow.
+// empty where that is not sure.
 func (k *look) router(l *link, out *space, port netlink.Link, foreign bool) string {
 	if len(k.rules) == 0 || len(l.Onlink) > 0 {
 		return ""
 	}
-	if l.Guard != guardInet {
-		fixed := !foreign
-		ports, err := out.links()
-		for _, p := range ports {
-			own := p.Attrs().MasterIndex == port.Attrs().Index && slices.Equal(p.Attrs().HardwareAddr, port.Attrs().HardwareAddr)
-			fixed = fixed && !own
-		}
-		if !fixed || err != nil {
-			k.warn("what is allowed may go to any hardware address on the network of %s, so that a neighbour that listens for it sees it too", safetext.Line(l.Name))
-			return ""
-		}
+	if port.Attrs().Index != l.Peer && (foreign || !k.fixed(out, port)) {
+		k.warn("what is allowed may go to any hardware address on the network of %s, so that a neighbour that listens for it sees it too", safetext.Line(l.Name))
+		return ""
 	}
 	return port.Attrs().HardwareAddr.String()
 }

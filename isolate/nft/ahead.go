@@ -2,13 +2,13 @@ package nft
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
-	"amber/container/netns"
+	"amber/isolate/attached"
 )
 
 // ahead warns of what sees frames before the hooks do.
@@ -24,9 +24,27 @@ func (k *look) ahead() []string {
 	return w
 }
 
+// unguarded warns of links whose guard the kernel will not take, as far as that
+// is told without loading it, which would hold up the cut.
+func (k *look) unguarded() []string {
+	var w []string
+	for inode, links := range k.links {
+		for _, l := range links {
+			_, err := onDevice(k.spaces[inode].NS, l.Peer, sides[0])
+			if err == nil {
+				_, err = os.Stat(kernelTypes)
+			}
+			if err != nil {
+				w = append(w, guard{Device: l.Device}.unguarded(err))
+			}
+		}
+	}
+	return w
+}
+
 // programs names what is attached to a device ahead of the netdev hooks: XDP,
-// filters of a clsact or ingress qdisc, tcx. Empty for none.
-func programs(s *space, index int) string {
+// filters of a clsact or ingress qdisc, tcx but for amber's own. Empty for none.
+func programs(s *space, index int, own ...attached.Program) string {
 	var found []string
 	if l, err := s.LinkByIndex(index); err == nil && l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
 		found = append(found, "an XDP program")
@@ -34,8 +52,13 @@ func programs(s *space, index int) string {
 	if hasFilters(s, index) {
 		found = append(found, "tc filters")
 	}
-	if n := tcx(s.NS, index); n > 0 {
-		found = append(found, fmt.Sprintf("%d tcx programs", n))
+	for _, side := range sides {
+		all, _ := onDevice(s.NS, index, side) // none where the kernel has no tcx
+		for _, p := range all {
+			if !slices.Contains(own, p) {
+				found = append(found, "the tcx program "+p.String())
+			}
+		}
 	}
 	return strings.Join(found, " and ")
 }
@@ -48,32 +71,4 @@ func hasFilters(s *space, index int) bool {
 		}
 	}
 	return false
-}
-
-// The parts of bpf(2) that ask for the programs of a device (linux/bpf.h).
-const (
-	bpfProgQuery = 16
-	tcxIngress   = 46
-	tcxEgress    = 47
-)
-
-// tcx counts the programs of a device's tcx hooks; 0 where the kernel has none.
-func tcx(n *netns.NS, index int) int {
-	count := 0
-	_ = n.Do(func() error {
-		for _, attach := range []uint32{tcxIngress, tcxEgress} {
-			q := struct {
-				target, attach, flags, attachFlags uint32
-				ids                                uint64
-				count, pad                         uint32
-				attrs, links, linkFlags, revision  uint64
-			}{target: uint32(index), attach: attach}
-			_, _, errno := unix.Syscall(unix.SYS_BPF, bpfProgQuery, uintptr(unsafe.Pointer(&q)), unsafe.Sizeof(q))
-			if errno == 0 {
-				count += int(q.count)
-			}
-		}
-		return nil
-	})
-	return count
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 
 	"amber/evidence/durable"
 	"amber/isolate"
@@ -26,10 +25,10 @@ type application struct {
 	next int // the id of the next step
 }
 
-// Apply puts the tables of each namespace in force, all of one namespace in
-// one transaction: the kernel takes all of it or nothing. Where that fails for
-// one namespace it goes on with the others. What all other tables are is noted
-// behind the drop, so that it costs no time before it.
+// Apply puts the table of each namespace in force, in one transaction: the
+// kernel takes all of it or nothing. Where that fails for one namespace it goes
+// on with the others. Guarding the links, and noting what all other tables are,
+// come behind the drop, so that they cost no time before it.
 func (m *Method) Apply(ctx context.Context, p isolate.Plan, rec isolate.Recorder) (isolate.Receipt, error) {
 	a := &application{rec: rec, r: isolate.Receipt{Plan: p, Start: time.Now().UTC()}, next: 1}
 	err := a.run(ctx, p)
@@ -83,8 +82,7 @@ func (a *application) done(o isolate.Outcome, err error) error {
 	return errors.Join(err, a.rec.Done(o))
 }
 
-// take puts one namespace's tables in force. Where the kernel has no hooks for
-// the guards it is done without them.
+// take puts one namespace's table in force, and guards its links.
 func (a *application) take(ctx context.Context, k *look, s isolate.Step) error {
 	b, err := decode(s)
 	if err != nil {
@@ -104,30 +102,12 @@ func (a *application) take(ctx context.Context, k *look, s isolate.Step) error {
 	defer sock.close()
 	gen, _ := sock.generation()
 	err = b.enforce(fd)
-	if errors.Is(err, unix.EOPNOTSUPP) && b.Unguard == "" && len(b.guards()) > 0 {
-		return a.unguarded(ctx, k, s, b, err)
-	}
 	if err != nil {
 		return a.done(isolate.Outcome{ID: s.ID}, fmt.Errorf("putting the table %s in force: %w", b.Table, err))
 	}
 	// The drop holds: all else may take its time.
 	err = a.done(isolate.Outcome{ID: s.ID, Changed: true, Note: "in force"}, nil)
-	return errors.Join(err, a.note(b, sock, gen))
-}
-
-// unguarded is the same step without the guards.
-func (a *application) unguarded(ctx context.Context, k *look, s isolate.Step, b before, why error) error {
-	_ = a.done(isolate.Outcome{ID: s.ID}, fmt.Errorf("guarding against renamed devices: %w", why))
-	b.Unguard = why.Error()
-	var err error
-	if b.Digest, err = digest(b.tables()); err != nil {
-		return err
-	}
-	s = b.step(a.next)
-	if err := a.intend(s); err != nil {
-		return err
-	}
-	return a.take(ctx, k, s)
+	return errors.Join(err, a.guard(k.spaces[b.Space].NS, b), a.note(b, sock, gen))
 }
 
 // connect opens a connection of google/nftables into a namespace.
@@ -142,17 +122,15 @@ func connect(fd int) (*nftables.Conn, error) {
 	return c, nil
 }
 
-// enforce sends all tables as one transaction.
+// enforce sends the table as one transaction.
 func (b before) enforce(fd int) error {
 	c, err := connect(fd)
 	if err != nil {
 		return err
 	}
 	defer c.CloseLasting()
-	for _, t := range b.tables() {
-		if err := t.add(c, b.Table); err != nil {
-			return err
-		}
+	if err := b.table().add(c, b.Table); err != nil {
+		return err
 	}
 	durable.Point("before nft transaction")
 	err = c.Flush()

@@ -16,29 +16,29 @@ import (
 
 // The actions of this method's steps.
 const (
-	actionDrop = "drop" // puts the tables of one namespace in force
-	actionNote = "note" // records what all other tables were
-	actionNone = "none" // nothing to do
+	actionDrop  = "drop"  // puts the table of one namespace in force
+	actionGuard = "guard" // keeps one link cut while it has another name
+	actionNote  = "note"  // records what all other tables were
+	actionNone  = "none"  // nothing to do
 )
 
 // prefix begins the name of every table of ours.
 const prefix = "amber-"
 
-// before is what must be known to put the tables of one namespace in force, to
-// check them and to take them away again, also in another process later. It is
-// the Before of a drop step.
+// before is what must be known to put the table of one namespace in force, to
+// check it and to take it away again, also in another process later. It is the
+// Before of a drop step.
 type before struct {
-	Boot    string       `json:"boot"`
-	Case    string       `json:"case,omitempty"`
-	Table   string       `json:"table"`            // of every family
-	Space   uint64       `json:"space"`            // inode of the namespace that the tables are in
-	Host    bool         `json:"host"`             // that is the node's
-	Homes   []home       `json:"homes"`            // the target's own namespaces
-	Links   []link       `json:"links"`            // those of them whose other side is in Space
-	Allow   []allow.Rule `json:"allow,omitempty"`  // what stays open
-	Ports   []uint16     `json:"ports,omitempty"`  // TCP ports that the node probes
-	Digest  string       `json:"digest,omitempty"` // of the tables' rules: see digest.go
-	Unguard string       `json:"unguard,omitempty"`
+	Boot   string       `json:"boot"`
+	Case   string       `json:"case,omitempty"`
+	Table  string       `json:"table"`            // of every family
+	Space  uint64       `json:"space"`            // inode of the namespace that the table is in
+	Host   bool         `json:"host"`             // that is the node's
+	Homes  []home       `json:"homes"`            // the target's own namespaces
+	Links  []link       `json:"links"`            // those of them whose other side is in Space
+	Allow  []allow.Rule `json:"allow,omitempty"`  // what stays open
+	Ports  []uint16     `json:"ports,omitempty"`  // TCP ports that the node probes
+	Digest string       `json:"digest,omitempty"` // of the table's rules: see digest.go
 }
 
 // home is a network namespace of the target, and a process that is in it.
@@ -58,24 +58,15 @@ type link struct {
 	Device string `json:"device"` // the other side
 	Peer   int    `json:"peer"`   // its index
 	Master string `json:"master,omitempty"`
-	Guard  guard  `json:"guard"`
+	Guard  string `json:"guard,omitempty"` // in journals of before: the family of a table that does what guard.go does
 
 	Own     []netip.Addr   `json:"own,omitempty"`     // the target's addresses
 	Gateway []netip.Addr   `json:"gateway,omitempty"` // the routers that it knows, the host's addresses on that network, and Node
 	Onlink  []netip.Prefix `json:"onlink,omitempty"`  // the allowed destinations on that network
 	Node    []netip.Addr   `json:"node,omitempty"`    // from which the node sends to the target
 	Router  string         `json:"router,omitempty"`  // the hardware address that all IP must go to, where that is sure
+	Speaks  string         `json:"speaks,omitempty"`  // the hardware address that speaks for all of Gateway, where that is sure
 }
-
-// guard is the family of tables in which a link is guarded against being
-// renamed.
-type guard string
-
-const (
-	guardBridge guard = "bridge" // it is a port of a bridge
-	guardInet   guard = "inet"   // it routes by itself: inet and arp
-	guardNone   guard = ""       // it belongs to what has no hooks of its own
-)
 
 // note is the Before of a note step.
 type note struct {

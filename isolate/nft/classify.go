@@ -3,9 +3,7 @@ package nft
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -84,20 +82,25 @@ func (k *look) byProcess(l netlink.Link) {
 
 // holders are the processes that have a tun device of a name open.
 func holders(name string) []int {
-	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	all, _ := procfs.Pids()
 	var pids []int
-	for _, fd := range fds {
-		if to, err := os.Readlink(fd); err != nil || to != "/dev/net/tun" {
-			continue
-		}
-		f := strings.Split(fd, "/")
-		pid, _ := strconv.Atoi(f[2])
-		n, _ := strconv.Atoi(f[4])
-		if info, err := procfs.FDInfo(pid, n); err == nil && tunName(info) == name {
+	for _, pid := range all {
+		if slices.ContainsFunc(procfs.Tables(pid), func(id int) bool { return serves(id, name) }) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+func serves(id int, name string) bool {
+	fds, _ := procfs.FDs(id)
+	return slices.ContainsFunc(fds, func(fd int) bool {
+		if to, err := procfs.FD(id, fd); err != nil || to != "/dev/net/tun" {
+			return false
+		}
+		info, err := procfs.FDInfo(id, fd)
+		return err == nil && tunName(info) == name
+	})
 }
 
 // tunName reads the line "iff:\tNAME" of a descriptor's information.

@@ -98,8 +98,7 @@ func TestReleaseOfWhatIsGone(t *testing.T) {
 		note string
 	}{
 		"the link":      {func(n *node, _ *hold) { unlink(t, n.device) }, "deleted the table"},
-		"the table":     {func(_ *node, h *hold) { h.removeBy(t, "netdev", "bridge") }, "is not there"},
-		"half of it":    {func(_ *node, h *hold) { h.removeBy(t, "netdev") }, "deleted the table"},
+		"the table":     {func(_ *node, h *hold) { h.removeBy(t, "netdev") }, "is not there"},
 		"before a boot": {func(_ *node, h *hold) { h.rewrite(t, func(b *before) { b.Boot = "another" }) }, "started anew"},
 		"the namespace": {func(_ *node, h *hold) { h.rewrite(t, func(b *before) { b.Space = 1 }) }, "is gone"},
 	} {

@@ -16,7 +16,7 @@ import (
 
 // digest is the SHA-256 of what tables say, without handles and counts, so
 // that what was meant and what the kernel has can be compared.
-func digest(tables []table) (string, error) {
+func digest(tables ...table) (string, error) {
 	h := sha256.New()
 	for _, t := range tables {
 		if err := t.write(h); err != nil {
@@ -74,31 +74,31 @@ var errGone = errors.New("the table is gone")
 // errDormant says that a table is there and switched off.
 var errDormant = errors.New("the table is switched off (dormant)")
 
-// read reads tables of a name back from the kernel, of the given families.
-func read(c *nftables.Conn, s socket, name string, families []nftables.TableFamily) ([]table, error) {
+// read reads all tables of the name back from the kernel, in the order in which
+// they were made.
+func (b before) read(c *nftables.Conn, s socket) ([]table, error) {
+	all, err := b.there(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, errGone
+	}
 	var out []table
-	for _, f := range families {
-		t, err := readTable(c, s, &nftables.Table{Name: name, Family: f})
+	for _, at := range all {
+		t, err := readTable(c, s, at)
 		if err != nil {
-			return nil, fmt.Errorf("reading the table %s %s: %w", familyName(f), name, err)
+			return nil, fmt.Errorf("reading the table %s: %w", b.Table, err)
 		}
 		out = append(out, t)
 	}
 	return out, nil
 }
 
-func readTable(c *nftables.Conn, s socket, at *nftables.Table) (table, error) {
-	t := table{family: at.Family}
-	all, err := c.ListTablesOfFamily(at.Family)
-	if err != nil {
-		return t, err
-	}
-	i := slices.IndexFunc(all, func(o *nftables.Table) bool { return o.Name == at.Name && o.Family == at.Family })
-	if i < 0 {
-		return t, errGone
-	}
+func readTable(c *nftables.Conn, s socket, at *nftables.Table) (t table, err error) {
+	t.family = at.Family
 	// tableFromMsg reads the flags in the host's order; they are big-endian.
-	if all[i].Flags != 0 {
+	if at.Flags != 0 {
 		return t, errDormant
 	}
 	if t.sets, err = readSets(c, at); err != nil {

@@ -2,9 +2,11 @@ package nft
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"amber/isolate"
+	"amber/isolate/attached"
 )
 
 // What is read of the kernel's answers, in which other people's names stand.
@@ -41,6 +43,25 @@ func FuzzTunName(f *testing.F) {
 	})
 }
 
+// A guard of a journal that somebody wrote into is amber's by name, and makes no
+// program that panics.
+func FuzzDecodeGuard(f *testing.F) {
+	f.Add([]byte(`{"boot":"b","space":1,"device":"veth0","index":2,"id":3,"name":"amber_00","tag":"0011223344556677"}`))
+	f.Add([]byte(`{"device":"a name that is longer than a device's","name":"cil_from"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := decodeGuard(isolate.Step{Action: actionGuard, Before: json.RawMessage(data)})
+		if err != nil {
+			return
+		}
+		if !strings.HasPrefix(g.Name, attached.Prefix) {
+			t.Errorf("the program %q is taken", g.Name)
+		}
+		if named(g.Device) == nil {
+			places{}.assemble(g.Device, 0)
+		}
+	})
+}
+
 // A journal that somebody wrote into makes no ruleset that panics, and names
 // no table but amber's.
 func FuzzDecode(f *testing.F) {
@@ -54,6 +75,6 @@ func FuzzDecode(f *testing.F) {
 		if len(b.Table) < len(prefix) || b.Table[:len(prefix)] != prefix {
 			t.Errorf("the table %q is taken", b.Table)
 		}
-		_, _ = digest(b.tables())
+		_, _ = digest(b.table())
 	})
 }

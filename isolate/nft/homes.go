@@ -46,15 +46,34 @@ func homesOf(t isolate.Target) ([]home, []string, error) {
 		return nil, nil, fmt.Errorf("finding the network namespace of %s: %w", t.Name, container.ErrNotRunning)
 	}
 	for _, pid := range ours {
-		h, err := homeOf(pid)
-		switch {
-		case errors.Is(err, netns.ErrHost):
-			warnings = append(warnings, fmt.Sprintf("its process %d is in the host's network namespace and is not cut off", pid))
-		case err == nil:
-			homes = add(homes, h)
+		for _, id := range apart(pid) {
+			h, err := homeOf(id)
+			switch {
+			case errors.Is(err, netns.ErrHost):
+				warnings = append(warnings, fmt.Sprintf("its process %d is in the host's network namespace and is not cut off", id))
+			case err == nil:
+				homes = add(homes, h)
+			}
 		}
 	}
 	return homes, append(warnings, guests(homes, ours)...), nil
+}
+
+// apart are a process and one thread for each further network namespace that
+// its threads have gone into (setns(2) and unshare(2) move a thread alone).
+func apart(pid int) []int {
+	all, seen := []int{pid}, map[string]bool{}
+	tids, _ := procfs.Threads(pid)
+	for _, id := range append([]int{pid}, tids...) {
+		ns, err := procfs.Namespace(id, "net")
+		if err != nil || seen[ns] {
+			continue
+		}
+		if seen[ns] = true; len(seen) > 1 {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 func homeOf(pid int) (home, error) {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
 // The parts of a rule. Register 1 holds whatever is compared.
@@ -70,13 +69,6 @@ func notMember(base expr.PayloadBase, off, n int, name string) []expr.Any {
 // meta compares what the kernel knows of a frame with a number.
 func meta(key expr.MetaKey, n uint32) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: key, Register: reg}, compareTo(expr.CmpOpEq, binary.NativeEndian.AppendUint32(nil, n))}
-}
-
-// notNamed is true of a device that has another name.
-func notNamed(key expr.MetaKey, name string) []expr.Any {
-	val := make([]byte, unix.IFNAMSIZ)
-	copy(val, name)
-	return []expr.Any{&expr.Meta{Key: key, Register: reg}, compareTo(expr.CmpOpNeq, val)}
 }
 
 func l4(proto uint8) []expr.Any {

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"net"
 	"net/netip"
 
 	"github.com/google/nftables/expr"
@@ -29,6 +30,9 @@ func (w wire) arp(d direction) []rule {
 		near, far = target, sender
 	}
 	var rs []rule
+	if mac := w.speaker(); !d.out && mac != nil {
+		rs = append(rs, drop("arp in the host's name", member(network, sender, 4, "gw4-"+w.n), isNot(network, hardware, mac...)))
+	}
 	for _, op := range []byte{1, 2} {
 		parts := append(is(network, 0, 0, 1, 8, 0, 6, 4, 0, op), member(network, near, 4, "own4-"+w.n)...)
 		if d.out {
@@ -52,11 +56,44 @@ const (
 
 var solicitedNode = netip.MustParsePrefix("ff02::1:ff00:0/104")
 
+// speaker is whom alone the target may hear about the host's addresses; nil for
+// anybody.
+func (w wire) speaker() []byte {
+	mac, err := net.ParseMAC(w.Speaks)
+	if err != nil || len(mac) != 6 {
+		return nil
+	}
+	return mac
+}
+
+// The options of neighbour discovery that tell a link-layer address (RFC 4861,
+// 4.6.1): a type, the length in units of eight bytes, the address.
+const (
+	sourceOption = 1
+	targetOption = 2
+)
+
+// impostors are those who tell the target another link-layer address of the
+// host's than its own: an advertisement says whom it is about, and a
+// solicitation comes from whom it tells of.
+func (f flow) impostors() []rule {
+	mac := f.speaker()
+	if f.out || mac == nil {
+		return nil
+	}
+	long := append(is(network, 4, 0, 32, unix.IPPROTO_ICMPV6), l4(unix.IPPROTO_ICMPV6)...)
+	other := func(option byte) []expr.Any { return isNot(transport, 24, append([]byte{option, 1}, mac...)...) }
+	return []rule{
+		drop("nd in the host's name", long, is(transport, 0, solicit), member(network, f.src, f.size, f.gw()), other(sourceOption)),
+		drop("nd in the host's name", long, is(transport, 0, advertise), member(transport, about, f.size, f.gw()), other(targetOption)),
+	}
+}
+
 // discovery lets neighbour solicitations and advertisements pass between the
 // target and its neighbours. With a link-layer address as their option they
 // are 32 bytes long, and otherwise 24.
 func (f flow) discovery() []rule {
-	var rs []rule
+	rs := f.impostors()
 	for _, n := range []byte{24, 32} {
 		parts := append(is(network, 4, 0, n, unix.IPPROTO_ICMPV6, 255), l4(unix.IPPROTO_ICMPV6)...)
 		if f.out {

@@ -13,9 +13,10 @@
 // without connection tracking, which netdev does not have: see rules.go.
 //
 // Since Linux 6.16 a netdev chain follows the name of a device and not the
-// device, so that renaming it would lift the quarantine. A second table (bridge
-// for a bridge's port, inet and arp otherwise) therefore drops all that comes
-// from or goes to the device's index while it has another name: see guard.go.
+// device, so that renaming it would lift the quarantine. A small eBPF program on
+// the device itself (tcx) therefore drops all while it has another name, or
+// while nothing is hooked to it: see guard.go and program.go. Nobody but the link
+// pays for it.
 //
 // What it cannot do: tc, tcx and XDP programs on the host's side see frames
 // before the ingress hook and may forward them past both; the plan warns of

@@ -45,7 +45,10 @@ func (m *Method) Plan(ctx context.Context, t isolate.Target) (isolate.Plan, erro
 	if p.Steps, err = b.steps(k); err != nil {
 		return p, err
 	}
-	p.Warnings = slices.Concat(warnings, k.unseen, k.warnings, b.warnings(), k.ahead(), targetWarnings(t))
+	if p.Steps, err = guarded(p.Steps); err != nil {
+		return p, err
+	}
+	p.Warnings = slices.Concat(warnings, k.unseen, k.warnings, b.warnings(), k.unguarded(), k.ahead(), targetWarnings(t))
 	return p, nil
 }
 
@@ -62,7 +65,7 @@ func (m *Method) ports(ctx context.Context, t isolate.Target) ([]uint16, error) 
 	return ports, err
 }
 
-// steps are those of every namespace that has an other side of a link; the
+// steps are the drops of every namespace that has an other side of a link; the
 // host's first.
 func (b before) steps(k *look) ([]isolate.Step, error) {
 	spaces := slices.SortedFunc(maps.Keys(k.links), func(x, y uint64) int {
@@ -74,7 +77,7 @@ func (b before) steps(k *look) ([]isolate.Step, error) {
 		b.Space, b.Host, b.Links = inode, inode == k.host.Inode, k.links[inode]
 		b.Table = tableName(b.Case, inode, b.Homes)
 		var err error
-		if b.Digest, err = digest(b.tables()); err != nil {
+		if b.Digest, err = digest(b.table()); err != nil {
 			return nil, err
 		}
 		steps = append(steps, b.step(len(steps)+1))
@@ -85,6 +88,23 @@ func (b before) steps(k *look) ([]isolate.Step, error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// guarded puts the guards of each drop behind it.
+func guarded(drops []isolate.Step) ([]isolate.Step, error) {
+	var all []isolate.Step
+	for _, s := range drops {
+		b, err := decode(s)
+		if err != nil {
+			return nil, err
+		}
+		s.ID = len(all) + 1
+		all = append(all, s)
+		for _, g := range b.guards() {
+			all = append(all, g.step(len(all)+1))
+		}
+	}
+	return all, nil
 }
 
 func rank(inode uint64, k *look) int {

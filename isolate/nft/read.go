@@ -72,25 +72,3 @@ func (c chain) dropped() (n uint64) {
 	}
 	return n
 }
-
-func familyName(f nftables.TableFamily) string {
-	switch f {
-	case nftables.TableFamilyNetdev:
-		return "netdev"
-	case nftables.TableFamilyBridge:
-		return "bridge"
-	case nftables.TableFamilyINet:
-		return "inet"
-	case nftables.TableFamilyARP:
-		return "arp"
-	}
-	return "unknown"
-}
-
-func familiesOf(tables []table) []nftables.TableFamily {
-	var fs []nftables.TableFamily
-	for _, t := range tables {
-		fs = append(fs, t.family)
-	}
-	return fs
-}

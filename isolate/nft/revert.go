@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -17,8 +16,9 @@ import (
 	"amber/isolate"
 )
 
-// Revert deletes the tables of the receipt's steps and nothing else, makes
-// sure that they are gone, and says whether all other tables are as they were.
+// Revert detaches the programs and deletes the tables of the receipt's steps and
+// nothing else, makes sure that they are gone, and says whether all other tables
+// are as they were.
 func (m *Method) Revert(ctx context.Context, r isolate.Receipt, done func(isolate.Outcome) error) error {
 	var errs []error
 	notes := map[uint64]note{}
@@ -46,6 +46,8 @@ func undo(ctx context.Context, s isolate.Step, notes map[uint64]note) (isolate.O
 		notes[n.Space] = n
 		o.Note = "nothing was changed"
 		return o, nil
+	case actionGuard:
+		return undoGuard(ctx, s)
 	case actionDrop:
 	default:
 		o.Note = "nothing was changed"
@@ -72,31 +74,29 @@ func undo(ctx context.Context, s isolate.Step, notes map[uint64]note) (isolate.O
 	if err != nil {
 		return o, err
 	}
-	o.Changed, o.Note = len(gone) > 0, fmt.Sprintf("deleted the table %s (%s)", b.Table, strings.Join(gone, ", "))
-	if len(gone) == 0 {
+	o.Changed, o.Note = gone, "deleted the table "+b.Table
+	if !gone {
 		o.Note = fmt.Sprintf("the table %s is not there: it was never in force, or was deleted since", b.Table)
 	}
 	o.Note += "; " + compare(ns, notes, b.Space)
 	return o, nil
 }
 
-// remove deletes the table of every family in one transaction, and gives the
-// families that had it.
-func (b before) remove(ns *netns.NS) ([]string, error) {
+// remove deletes the table in one transaction, of every family: ambers of before
+// made it of several. It reports whether it was there.
+func (b before) remove(ns *netns.NS) (bool, error) {
 	c, err := connect(ns.FD())
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer c.CloseLasting()
 	for try := 0; ; try++ {
 		tables, err := b.there(c)
 		if err != nil || len(tables) == 0 {
-			return nil, err
+			return false, err
 		}
-		var names []string
 		for _, t := range tables {
 			c.DelTable(t)
-			names = append(names, familyName(t.Family))
 		}
 		durable.Point("before nft delete")
 		err = c.Flush()
@@ -105,13 +105,13 @@ func (b before) remove(ns *netns.NS) ([]string, error) {
 			continue // somebody else deleted one of them
 		}
 		if err != nil {
-			return nil, fmt.Errorf("deleting the table %s: %w", b.Table, err)
+			return false, fmt.Errorf("deleting the table %s: %w", b.Table, err)
 		}
 		left, err := b.there(c)
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("the table %s is still there", b.Table)
 		}
-		return names, err
+		return true, err
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 
 	"amber/evidence/safetext"
 )
@@ -48,8 +47,8 @@ var (
 	typeARP  = []byte{0x08, 0x06}
 )
 
-// tables are all tables of one namespace.
-func (b before) tables() []table {
+// table is that of one namespace.
+func (b before) table() table {
 	t := table{family: nftables.TableFamilyNetdev}
 	for i, l := range b.Links {
 		w := wire{before: b, link: l, n: strconv.Itoa(i)}
@@ -60,7 +59,7 @@ func (b before) tables() []table {
 			t.chains = append(t.chains, w.chains(d)...)
 		}
 	}
-	return append([]table{t}, b.guards()...)
+	return t
 }
 
 // wire is one link of the ruleset.
@@ -133,37 +132,4 @@ func (w wire) hardware() []byte {
 		return make([]byte, 6) // nobody's: all is dropped
 	}
 	return mac
-}
-
-// guards are the tables that hold where a device is renamed.
-func (b before) guards() []table {
-	if b.Unguard != "" {
-		return nil
-	}
-	var all []table
-	add := func(f nftables.TableFamily, want guard, in, out *nftables.ChainHook) {
-		from, to := baseChain("from", in, "", nftables.ChainPolicyAccept), baseChain("to", out, "", nftables.ChainPolicyAccept)
-		from.rules = b.guard(want, expr.MetaKeyIIF, expr.MetaKeyIIFNAME)
-		to.rules = b.guard(want, expr.MetaKeyOIF, expr.MetaKeyOIFNAME)
-		if len(from.rules) > 0 {
-			all = append(all, table{family: f, chains: []chain{from, to}})
-		}
-	}
-	add(nftables.TableFamilyBridge, guardBridge, nftables.ChainHookPrerouting, nftables.ChainHookPostrouting)
-	add(nftables.TableFamilyINet, guardInet, nftables.ChainHookPrerouting, nftables.ChainHookPostrouting)
-	add(nftables.TableFamilyARP, guardInet, arpInput, arpOutput)
-	return all
-}
-
-// The hooks of the family arp (linux/netfilter_arp.h).
-var arpInput, arpOutput = nftables.ChainHookRef(0), nftables.ChainHookRef(1)
-
-func (b before) guard(want guard, index, name expr.MetaKey) []rule {
-	var rs []rule
-	for _, l := range b.Links {
-		if l.Guard == want {
-			rs = append(rs, drop("renamed "+l.Device, meta(index, uint32(l.Peer)), notNamed(name, l.Device)))
-		}
-	}
-	return rs
 }

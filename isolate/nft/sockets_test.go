@@ -2,7 +2,6 @@ package nft
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -271,7 +270,7 @@ func TestSocketsThatAreAllowed(t *testing.T) {
 		{[]string{b.v4.String() + ":5353/udp", "[" + b.v6.String() + "]:5353/udp"}, []string{"udp 4", "udp 6"}},
 		{[]string{b.v4.String() + "/icmp", b.v6.String() + "/icmp"}, []string{"ping 4", "ping 6"}},
 		{[]string{b.v4.String()}, []string{"tcp 4", "tcp 4, other port", "udp 4", "udp 4, other port", "ping 4"}},
-		{[]string{fmt.Sprintf("%s/64", b.v6)}, []string{"tcp 6", "tcp 6, other port", "udp 6", "udp 6, other port", "ping 6"}},
+		{[]string{netip.PrefixFrom(b.v6, 64).Masked().String()}, []string{"tcp 6", "tcp 6, other port", "udp 6", "udp 6, other port", "ping 6"}},
 	} {
 		t.Run(c.allow[0], func(t *testing.T) {
 			h := cut(t, a, Options{Allow: rules(t, c.allow...)})

@@ -136,7 +136,7 @@ func everyNS(f func(*netns.NS) bool) {
 	pids, _ := procfs.Pids()
 	for _, pid := range pids {
 		name, err := procfs.Namespace(pid, "net")
-		if err == nil && !try(name, "/proc/"+strconv.Itoa(pid)+"/ns/net") {
+		if err == nil && !try(name, "/proc/"+strconv.Itoa(procfs.Living(pid))+"/ns/net") {
 			return
 		}
 	}

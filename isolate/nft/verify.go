@@ -9,21 +9,28 @@ import (
 	"amber/container/procfs"
 	"amber/evidence/safetext"
 	"amber/isolate"
+	"amber/isolate/attached"
 )
 
 // Verify asks the kernel whether the tables are as they were made and hooked
-// to the devices that they are for, and whether each link of the target, also
-// one that was made since, is cut.
+// to the devices that they are for, whether the guards are on these, and whether
+// each link of the target, also one that was made since, is cut.
 func (m *Method) Verify(_ context.Context, r isolate.Receipt) ([]isolate.Check, error) {
 	var checks []isolate.Check
 	var last before
 	at := map[uint64]map[int]bool{}
-	failed := map[int]bool{}
+	failed := map[int]string{}
 	for _, o := range r.Outcomes {
-		failed[o.ID] = o.Err != "" && !o.Changed
+		if o.Err != "" && !o.Changed {
+			failed[o.ID] = o.Err
+		}
+	}
+	guardChecked, guards, err := guardChecks(r, failed)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range r.Steps {
-		if s.Action == actionNote {
+		if s.Action != actionDrop && s.Action != actionNone {
 			continue
 		}
 		b, err := decode(s)
@@ -31,21 +38,60 @@ func (m *Method) Verify(_ context.Context, r isolate.Receipt) ([]isolate.Check, 
 			return checks, err
 		}
 		last = b
-		if s.Action == actionNone || failed[s.ID] {
+		if s.Action == actionNone || failed[s.ID] != "" {
 			continue
 		}
-		checks = append(checks, b.check()...)
+		checks = append(checks, b.check(guards)...)
 		cut := map[int]bool{} // other sides, by index
 		for _, l := range b.Links {
 			cut[l.Peer] = true
 		}
 		at[b.Space] = cut
 	}
-	return append(checks, last.coverage(at)...), nil
+	return append(append(checks, guardChecked...), last.coverage(at)...), nil
 }
 
-// check looks at the tables of one namespace.
-func (b before) check() []isolate.Check {
+// guardChecks looks for the guards of a receipt.
+func guardChecks(r isolate.Receipt, failed map[int]string) (checks []isolate.Check, all []guard, err error) {
+	for _, s := range r.Steps {
+		if s.Action != actionGuard {
+			continue
+		}
+		g, err := decodeGuard(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		c := isolate.Check{Name: g.Device + " is guarded against being renamed", Got: failed[s.ID]}
+		if c.Empty = c.Got != ""; !c.Empty {
+			c = g.check(c)
+		}
+		checks, all = append(checks, c), append(all, g)
+	}
+	return checks, all, nil
+}
+
+// check is right when the program is on its device both ways.
+func (g guard) check(c isolate.Check) isolate.Check {
+	if g.Boot != procfs.BootID() {
+		c.Got = "the host was started anew since"
+		return c
+	}
+	n := openNS(g.Space)
+	if n == nil {
+		c.Got = "the network namespace that it was in is gone"
+		return c
+	}
+	defer n.Close()
+	if err := g.there(n); err != nil {
+		c.Got = err.Error()
+		return c
+	}
+	c.OK, c.Got = true, g.Program.String()
+	return c
+}
+
+// check looks at the table of one namespace.
+func (b before) check(guards []guard) []isolate.Check {
 	table := isolate.Check{Name: "the table " + b.Table + " is in force as it was made"}
 	if b.Boot != procfs.BootID() {
 		table.Got = "the host was started anew since"
@@ -65,7 +111,15 @@ func (b before) check() []isolate.Check {
 	table.OK, table.Got = b.same(s)
 	checks := []isolate.Check{table}
 	for _, l := range b.Links {
-		checks = append(checks, l.hooked(s), l.unforestalled(s))
+		guarded := l.Guard != "" // by a table
+		var own []attached.Program
+		for _, g := range guards {
+			if g.Space == b.Space && g.Index == l.Peer {
+				guarded = guarded || g.there(s.NS) == nil
+				own = append(own, g.Program)
+			}
+		}
+		checks = append(checks, l.hooked(s, guarded), l.unforestalled(s, own))
 	}
 	return checks
 }
@@ -82,11 +136,11 @@ func (b before) same(s *space) (bool, string) {
 		return false, err.Error()
 	}
 	defer sock.close()
-	tables, err := read(c, sock, b.Table, familiesOf(b.tables()))
+	tables, err := b.read(c, sock)
 	if err != nil {
 		return false, err.Error()
 	}
-	sum, err := digest(tables)
+	sum, err := digest(tables...)
 	if err != nil {
 		return false, err.Error()
 	}
@@ -100,13 +154,13 @@ func (b before) same(s *space) (bool, string) {
 
 // hooked is right when the other side of a link is the device that the chains
 // are hooked to by its name.
-func (l link) hooked(s *space) isolate.Check {
+func (l link) hooked(s *space, guarded bool) isolate.Check {
 	c := isolate.Check{Name: fmt.Sprintf("%s, the other side of its link %s, is cut", l.Device, safetext.Line(l.Name))}
 	d, err := s.LinkByIndex(l.Peer)
 	switch {
 	case err != nil:
 		c.Got = fmt.Sprintf("it is gone: %v", err)
-	case d.Attrs().Name != l.Device && l.Guard == guardNone:
+	case d.Attrs().Name != l.Device && !guarded:
 		c.Got = "it was renamed to " + safetext.Line(d.Attrs().Name) + ", and nothing guards against that"
 	case d.Attrs().Name != l.Device:
 		c.Got = "it was renamed to " + safetext.Line(d.Attrs().Name) + ": the guard drops all of it, also what is allowed; name it " + l.Device + " again"
@@ -119,11 +173,11 @@ func (l link) hooked(s *space) isolate.Check {
 }
 
 // unforestalled is right when nothing sees frames before the chains do.
-func (l link) unforestalled(s *space) isolate.Check {
+func (l link) unforestalled(s *space, own []attached.Program) isolate.Check {
 	c := isolate.Check{Name: "nothing sees the frames of " + l.Device + " before the table does"}
-	c.Got = programs(s, l.Peer)
+	c.Got = programs(s, l.Peer, own...)
 	if c.Got == "" {
-		c.OK, c.Got = true, "no tc, tcx or XDP program"
+		c.OK, c.Got = true, "no tc, tcx or XDP program of others"
 	}
 	return c
 }
@@ -164,16 +218,18 @@ func (b before) coverage(at map[uint64]map[int]bool) []isolate.Check {
 	return []isolate.Check{c}
 }
 
-// wider adds the namespaces into which processes below one of the homes' have
-// gone since.
+// wider adds the namespaces into which one of the homes' process and those below
+// it have gone since, or threads of theirs.
 func (b before) wider(homes []home, h home) []home {
 	pids, _ := procfs.Pids()
 	for _, pid := range pids {
-		if !slices.Contains(procfs.Ancestors(pid), h.PID) {
+		if pid != h.PID && !slices.Contains(procfs.Ancestors(pid), h.PID) {
 			continue
 		}
-		if o, err := homeOf(pid); err == nil {
-			homes = add(homes, o)
+		for _, id := range apart(pid) {
+			if o, err := homeOf(id); err == nil {
+				homes = add(homes, o)
+			}
 		}
 	}
 	return homes

@@ -24,6 +24,7 @@ import (
 	"amber/container/procfs"
 	"amber/isolate"
 	"amber/isolate/allow"
+	"amber/isolate/attached"
 	"amber/isolate/isolatetest"
 )
 
@@ -241,7 +242,7 @@ func (h *hold) verify() []string {
 	}
 	var bad []string
 	for _, c := range checks {
-		if !c.OK {
+		if c.Failed() {
 			bad = append(bad, c.Name+": "+c.Got)
 		}
 	}
@@ -307,6 +308,17 @@ func enableIPv6(device string) {
 func unlink(t *testing.T, device string) {
 	t.Helper()
 	must(t, netlink.LinkDel(link1(t, device)))
+}
+
+// programs are those on the host's side of a node's link, of both directions.
+func (w *world) programs(n *node) (all []attached.Program) {
+	w.t.Helper()
+	for _, side := range sides {
+		on, err := onDevice(w.host.ns, link1(w.t, n.device).Attrs().Index, side)
+		must(w.t, err)
+		all = append(all, on...)
+	}
+	return all
 }
 
 // removeBy deletes the hold's table of some families, as somebody else would.

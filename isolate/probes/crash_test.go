@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"amber/container"
+	"amber/evidence/durable/durabletest"
 	"amber/isolate"
+	"amber/isolate/crashtest"
 )
 
 // crasher runs testdata/holder, built so that it dies at a fault point, with a
@@ -31,89 +32,51 @@ func newCrasher(t *testing.T) *crasher {
 	return &crasher{s: s, pod: pod, bin: holderBin(t), m: New(Options{Pod: give(pod)})}
 }
 
-// run runs it until the at-th point, 0 for none, and gives the points passed.
-func (c *crasher) run(t *testing.T, verb, dir, exe string, at int) (points []string, died bool) {
+// command is the program, which starts exe as the responder.
+func (c *crasher) command(t testing.TB, verb, dir, exe string) *exec.Cmd {
 	t.Helper()
-	list := filepath.Join(t.TempDir(), "points")
 	in := toJSON(t, struct {
 		Containers []container.Container
 		Pod        *corev1.Pod
 		Exe        string
 	}{c.s.target().Containers, c.pod, exe})
-	cmd := exec.Command(c.bin, verb, dir, in)
-	cmd.Env = append(os.Environ(), "AMBER_FAULT_LIST="+list, "AMBER_FAULT_AT="+strconv.Itoa(at))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	died = errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
-	if err != nil && !died && exe == c.bin {
-		t.Fatalf("%s at point %d: %v\n%s", verb, at, err, out)
-	}
-	text, err := os.ReadFile(list)
-	must(t, err)
-	return strings.Split(strings.TrimSpace(string(text)), "\n"), died
+	return exec.Command(c.bin, verb, dir, in)
 }
 
-// held reports whether something of a shield is on the host.
-func (c *crasher) held(t *testing.T) bool {
+// run runs it until the at-th point, 0 for none, and gives the points passed.
+func (c *crasher) run(t testing.TB, verb, dir string, at int) (points []string, died bool) {
+	t.Helper()
+	return durabletest.Run(t, c.command(t, verb, dir, c.bin), at)
+}
+
+// held reports whether something of a shield is on the host, which is then in
+// the index.
+func (c *crasher) held(t testing.TB, dir, at string) bool {
 	t.Helper()
 	left, _ := os.ReadDir(RunDir())
-	return len(left) > 0 || tables(t, c.s.ns) > 0 || len(responders(t)) > 0
+	if len(left) == 0 && tables(t, c.s.ns) == 0 && len(responders(t)) == 0 {
+		return false
+	}
+	crashtest.Indexed(t, dir, at)
+	return true
 }
 
-// indexed checks that what is on the host can be found from anywhere, and is
-// enough to release it even when the case is lost.
-func (c *crasher) indexed(t *testing.T, when string) {
+// whole reports whether a shield is there with all that it has.
+func (c *crasher) whole(t testing.TB, dir, at string) bool {
 	t.Helper()
-	holds, err := isolate.Holds()
-	must(t, err)
-	if len(holds) != 1 || len(holds[0].Entry().Receipt.Steps) == 0 {
-		t.Errorf("%s: something is held, and the index of holds says %+v", when, holds)
-	}
+	return c.held(t, dir, at) && len(responders(t)) == 1 && tables(t, c.s.ns) == 2
 }
 
 func TestCrashInApply(t *testing.T) {
 	c := newCrasher(t)
-	held := 0
-	for at := 1; ; at++ {
-		dir := nowhere(t)
-		points, died := c.run(t, "apply", dir, c.bin, at)
-		when := "killed at " + points[len(points)-1]
-		if c.held(t) {
-			held++
-			c.indexed(t, when)
-		} else if held > 0 || !died {
-			t.Errorf("%s: nothing is held", when)
-		}
-		c.s.release(t, c.m, dir)
-		c.s.clean(t, when)
-		if !died {
-			t.Logf("%d points, something is held after %d of them", at-1, held-1)
-			return
-		}
-	}
+	nowhere(t)
+	crashtest.Bed{Run: c.run, Held: c.held, Free: c.s.clean, Method: c.m}.Applying(t)
 }
 
 func TestCrashInRevert(t *testing.T) {
 	c := newCrasher(t)
-	for at := 1; ; at++ {
-		dir := nowhere(t)
-		c.run(t, "apply", dir, c.bin, 0)
-		if n := len(responders(t)); n != 1 || tables(t, c.s.ns) != 2 {
-			t.Fatalf("%d responders, %d tables", n, tables(t, c.s.ns))
-		}
-		points, died := c.run(t, "release", dir, c.bin, at)
-		when := "killed at " + points[len(points)-1]
-		if !died {
-			c.s.clean(t, "released without a crash")
-			if at < 10 {
-				t.Errorf("only %d points", at-1)
-			}
-			t.Logf("%d points", at-1)
-			return
-		}
-		c.s.release(t, c.m, dir)
-		c.s.clean(t, when)
-	}
+	nowhere(t)
+	crashtest.Bed{Run: c.run, Held: c.whole, Free: c.s.clean, Method: c.m}.Releasing(t, 9)
 }
 
 // TestCrashOfTheResponder kills the responder at its own points, on its way to
@@ -124,10 +87,13 @@ func TestCrashOfTheResponder(t *testing.T) {
 	for at := 1; ; at++ {
 		must(t, os.WriteFile(script, []byte("#!/bin/sh\nAMBER_FAULT_AT="+strconv.Itoa(at)+" exec "+c.bin+" \"$@\"\n"), 0o700))
 		dir := nowhere(t)
-		c.run(t, "apply", dir, script, 0)
+		out, said := c.command(t, "apply", dir, script).CombinedOutput()
 		entries, err := isolate.Load(dir)
 		must(t, err)
 		failed := len(entries[0].Receipt.Errs) > 0
+		if (said != nil) != failed {
+			t.Errorf("point %d: it ends with %v, and its errors are %v\n%s", at, said, entries[0].Receipt.Errs, out)
+		}
 		if !failed {
 			verify(t, c.m, entries[0], true)
 		} else if tables(t, c.s.ns) > 0 || !strings.Contains(entries[0].Receipt.Errs[0], "did not start") {
@@ -157,7 +123,7 @@ func TestReleasedBeforeItHadBegun(t *testing.T) {
 	defer open.Close()
 	script := filepath.Join(t.TempDir(), "responder")
 	must(t, os.WriteFile(script, []byte("#!/bin/sh\nread go <"+gate+"\nexec "+c.bin+" \"$@\"\n"), 0o700))
-	points, died := c.run(t, "apply", dir, script, at)
+	points, died := durabletest.Run(t, c.command(t, "apply", dir, script), at)
 	if !died {
 		t.Fatalf("it lives: %v", points)
 	}
@@ -181,7 +147,7 @@ func TestReleasedBeforeItHadBegun(t *testing.T) {
 func (c *crasher) point(t *testing.T, name string) int {
 	t.Helper()
 	dir := nowhere(t)
-	points, _ := c.run(t, "apply", dir, c.bin, 0)
+	points, _ := c.run(t, "apply", dir, 0)
 	c.s.release(t, c.m, dir)
 	for i, p := range points {
 		if strings.HasSuffix(p, " "+name) {

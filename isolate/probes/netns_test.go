@@ -130,7 +130,7 @@ func (s *stage) kill() {
 	_ = s.proc.Wait()
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func revert(t *testing.T, m *Method, dir string) {
 }
 
 // clean checks that no process, table or file of a shield is left.
-func (s *stage) clean(t *testing.T, when string) {
+func (s *stage) clean(t testing.TB, when string) {
 	t.Helper()
 	left, err := os.ReadDir(RunDir())
 	if err != nil && !errors.Is(err, os.ErrNotExist) || len(left) > 0 {
@@ -316,7 +316,7 @@ func (s *stage) clean(t *testing.T, when string) {
 	}
 }
 
-func tables(t *testing.T, ns *netns.NS) (n int) {
+func tables(t testing.TB, ns *netns.NS) (n int) {
 	t.Helper()
 	must(t, ns.Do(func() error {
 		c, err := nftables.New()
@@ -332,7 +332,7 @@ func tables(t *testing.T, ns *netns.NS) (n int) {
 
 // responders are the running responders of this test: those whose
 // configuration is in its folder.
-func responders(t *testing.T) (found []int) {
+func responders(t testing.TB) (found []int) {
 	t.Helper()
 	pids, err := procfs.Pids()
 	must(t, err)
@@ -367,7 +367,7 @@ func rpc(port int32, service string) *corev1.Probe {
 	return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: port, Service: &service}}}
 }
 
-func toJSON(t *testing.T, v any) string {
+func toJSON(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	must(t, err)

@@ -67,7 +67,7 @@ func (s *shield) find() (*netns.NS, error) {
 		return ns, nil
 	}
 	if p, err := oldest(s.Netns); err == nil {
-		if ns := s.ours("/proc/" + strconv.Itoa(p.PID) + "/ns/net"); ns != nil {
+		if ns := s.ours("/proc/" + strconv.Itoa(procfs.Living(p.PID)) + "/ns/net"); ns != nil {
 			return ns, nil
 		}
 	}

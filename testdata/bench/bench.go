@@ -41,7 +41,10 @@ func newBench(ctx context.Context, exe, parent string) (*bench, error) {
 	if err := copyProgram(exe, b.exe); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if b.bed, err = testbed.Up(filepath.Join(dir, "c")); err != nil {
+	if err := testbed.Fetch("criu"); err != nil {
+		return nil, err
+	}
+	if b.bed, err = testbed.Up(filepath.Join(dir, "c"), testbed.WithPath(criuBin())); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	b.env = append(b.bed.Env(), "AMBER_HOLDS="+b.path("holds"), "AMBER_KEY="+b.path("key"), "AMBER_KEY_PASSPHRASE=bench")

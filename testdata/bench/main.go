@@ -22,7 +22,7 @@ import (
 func main() {
 	amber := flag.String("amber", "bin/amber", "the binary to measure")
 	dir := flag.String("dir", os.TempDir(), "where everything is put, and removed again: 6 GiB")
-	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine,processes")
+	only := flag.String("only", "", "run these sections alone: freeze,full,changes,still,memory,cat,verify,start,quarantine,processes,encrypt")
 	build := flag.String("make-bundle", "", "write the bundle that cat reads into this directory, and end")
 	hold := flag.Bool("hold", false, "hold 2 GiB of memory, and nothing else: what the section processes starts")
 	traffics := flag.String("traffic", "", "be one end of a traffic, and nothing else: what the section quarantine starts")
@@ -67,6 +67,8 @@ var sections = []section{
 	{"start", (*bench).start},
 	{"quarantine", (*bench).quarantine},
 	{"processes", (*bench).processes},
+	{"frozen", (*bench).frozen},
+	{"encrypt", (*bench).encrypt},
 }
 
 func run(ctx context.Context, amber, dir, only string) (err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -17,13 +18,13 @@ import (
 )
 
 const (
-	slicesOf    = 60
-	sliceLength = time.Second
-	settle      = 500 * time.Millisecond // after a process of amber has ended
+	slicesOf    = 800
+	sliceLength = 80 * time.Millisecond
+	settle      = 20 * time.Millisecond // after amber's hooks were taken off or put on
 )
 
-// others is what two other namespaces get through, by turns without and under
-// the quarantine, while the container is silent and while it floods.
+// others is what two other namespaces get through, by turns under the
+// quarantine and without, while the container is silent and while it floods.
 //
 // Each end is a process of its own that stays on one core, and the flood and
 // whoever receives it stay on the sender's: where the scheduler is free, the
@@ -51,7 +52,7 @@ func (w *wire) others(from, to *node) error {
 		}
 		w.b.table.rows = append(w.b.table.rows, [5]string{"  " + what, fmt.Sprintf("%.0f MB/s", m.under), fmt.Sprintf("%.0f MB/s", m.without), fmt.Sprintf("%.3f", m.ratio), fmt.Sprintf("≥ 0.99, %s (± %.3f)", met(m.ratio >= 0.99), m.error)})
 	}
-	w.b.notes = append(w.b.notes, fmt.Sprintf("quarantine: throughput in %d slices of %s under it, each against the mean of the one before and the one after; the ratio is the mean of the middle 80 %%, with its standard error twice; sender and flood on one core, receiver on the other", slicesOf, sliceLength))
+	w.b.notes = append(w.b.notes, fmt.Sprintf("quarantine: throughput in %d slices of %s under amber's hooks, each against one beside it in which the kernel has taken them off (its table is dormant, its programs are detached), which of the two is first by chance; the ratio is the mean of the middle 80 %%, with its standard error twice; sender and flood on one core, receiver on the other", slicesOf, sliceLength))
 	return nil
 }
 
@@ -59,24 +60,66 @@ func (w *wire) others(from, to *node) error {
 // are compared, as the machine drifts by more than what is measured here.
 type rates struct{ under, without, ratio, error float64 }
 
+// slices compares what passes under the cut with what passes while the kernel
+// has its hooks off. Amber runs once, before: between two slices nothing is
+// written and no process starts, so that they can be short, and many.
 func (w *wire) slices(at *node) (m rates, err error) {
-	var u, ratios []float64
-	o := []float64{at.rate()}
-	for i := range slicesOf {
-		dir := w.b.newCase()
-		if _, err := w.b.run(w.b.isolate(dir, w.id, "--method", "nft")); err != nil {
-			return m, err
-		}
-		u = append(u, at.rate())
-		if _, err := w.b.run(w.b.release(dir)); err != nil {
-			return m, err
-		}
-		o = append(o, at.rate())
-		ratios = append(ratios, u[i]/((o[i]+o[i+1])/2))
+	dir := w.b.newCase()
+	if _, err := w.b.run(w.b.isolate(dir, w.id, "--method", "nft")); err != nil {
+		return m, err
 	}
-	m.under, m.without = medianFloat(u), medianFloat(o)
+	defer func() {
+		_, rerr := w.b.run(w.b.release(dir))
+		err = errors.Join(err, rerr)
+	}()
+	h, err := hooks(w.from.link)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if err := w.proven(h); err != nil {
+		return m, err
+	}
+	unix.Sync() // what amber wrote reaches the disk before
+	cut, open, ratios := make([]float64, slicesOf), make([]float64, slicesOf), make([]float64, slicesOf)
+	for i := range slicesOf {
+		arms := []struct {
+			on   bool
+			rate []float64
+		}{{true, cut}, {false, open}}
+		first := rand.IntN(2)
+		for k := range arms {
+			arm := arms[(first+k)%2]
+			if err := h.put(arm.on); err != nil {
+				return m, err
+			}
+			arm.rate[i] = at.rate()
+		}
+		ratios[i] = cut[i] / open[i]
+	}
+	m.under, m.without = medianFloat(cut), medianFloat(open)
 	m.ratio, m.error = middle(ratios)
-	return m, nil
+	return m, h.put(true)
+}
+
+// proven holds the hooks to what they are for: packets pass without them alone.
+func (w *wire) proven(h *hook) error {
+	for _, on := range []bool{true, false, true} {
+		if err := h.put(on); err != nil {
+			return err
+		}
+		time.Sleep(settle)
+		before := w.got.Load()
+		for range 100 {
+			w.send()
+			time.Sleep(knock)
+		}
+		time.Sleep(settle)
+		if passed := w.got.Load() > before; passed == on {
+			return fmt.Errorf("amber's hooks are on: %v; packets pass: %v", on, passed)
+		}
+	}
+	return nil
 }
 
 // middle is the mean of the middle 80 %, and twice its standard error.
@@ -93,12 +136,8 @@ func middle(list []float64) (mean, twice float64) {
 	return mean, 2 * math.Sqrt(sum) / float64(len(sorted))
 }
 
-// rate is what a node receives over a second, in MB/s. What amber has just
-// written is left to reach the disk before, and its memory to be freed: it is
-// not the quarantine that costs that, and isolating costs more of it than
-// releasing.
+// rate is what a node receives over a slice, in MB/s.
 func (k *node) rate() float64 {
-	unix.Sync()
 	time.Sleep(settle)
 	before, begun := k.received(), time.Now()
 	time.Sleep(sliceLength)

@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
 const (
 	verifyRuns = 5
-	deepRuns   = 2
+	deepRuns   = 3
+
+	leastSpeed = 0.9         // of sha256sum's, on as many cores
+	leastDeep  = 700_000_000 // plain bytes a second
 )
 
 // verify checks the full bundle beside tools that read as much.
@@ -22,14 +26,15 @@ func (b *bench) verify() error {
 	if err != nil {
 		return err
 	}
-	b.table.head("7. evidence verify of the full bundle | sha256sum of its blobs")
+	b.table.head("7. evidence verify of the full bundle | sha256sum of its blobs, on as many cores")
 	a, o, err := b.inTurn(verifyRuns,
 		[]string{b.exe, "evidence", "verify", "--case", b.kept.Case, b.kept.ID},
-		[]string{"sh", "-c", `sha256sum "$0"/*`, dir})
+		[]string{"sh", "-c", `printf '%s\0' "$0"/* | xargs -0 -n 1 -P "$1" sha256sum`, dir, fmt.Sprint(runtime.NumCPU())})
 	if err != nil {
 		return err
 	}
-	b.table.beside(fmt.Sprintf("%s stored, median of %d", mib(stored), verifyRuns), a, o, 0)
+	// 90 % of its speed is 1/0.9 of its time.
+	b.table.beside(fmt.Sprintf("%s stored, median of %d", mib(stored), verifyRuns), a, o, 1/leastSpeed)
 	b.table.other("  which is", rate(stored, a), rate(stored, o))
 	// Segments are read in any order here: what counts is the work.
 	deep, stock, err := b.inTurn(deepRuns,
@@ -38,8 +43,9 @@ func (b *bench) verify() error {
 	if err != nil {
 		return err
 	}
-	b.table.beside(fmt.Sprintf("--deep, %s plain, mean of %d | zstd -d | sha256sum", mib(b.kept.Plain), deepRuns), deep, stock, 0)
+	b.table.beside(fmt.Sprintf("--deep, %s plain, median of %d | zstd -d | sha256sum", mib(b.kept.Plain), deepRuns), deep, stock, 0)
 	b.table.other("  which is", rate(b.kept.Plain, deep), rate(b.kept.Plain, stock))
+	b.table.line("  of plain bytes", rate(b.kept.Plain, deep), fmt.Sprintf("≥ %d MB/s, %s", leastDeep/1_000_000, met(float64(b.kept.Plain)/deep.Seconds() >= leastDeep)))
 	return nil
 }
 

@@ -23,16 +23,7 @@ func TestHostNetwork(t *testing.T) {
 	peer := reachtest.NewNS(t)
 	w := reachtest.Join(t, reachtest.Host(t), peer)
 	l, at := reachtest.Listen(t, peer, w.Far4)
-	var got atomic.Int64
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer conn.Close(); _, _ = io.Copy(counter{&got}, conn) }()
-		}
-	}()
+	got := drain(l)
 	r := c.Run(t, "sender", fmt.Sprintf("while :; do { while :; do echo x; sleep 0.05; done; } | nc %s %d; sleep 0.1; done", at.Addr(), at.Port()), testbed.HostNet())
 	flows := func() bool {
 		before := got.Load()
@@ -66,6 +57,21 @@ func TestHostNetwork(t *testing.T) {
 	if !flows() {
 		t.Error("nothing arrives after release")
 	}
+}
+
+// drain reads all that comes over a listener's connections, and counts the bytes.
+func drain(l net.Listener) *atomic.Int64 {
+	var got atomic.Int64
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer conn.Close(); _, _ = io.Copy(counter{&got}, conn) }()
+		}
+	}()
+	return &got
 }
 
 type counter struct{ n *atomic.Int64 }

@@ -24,26 +24,37 @@ import (
 
 // screen is amber in a terminal of tmux.
 type screen struct {
-	t      *testing.T
-	socket string
+	t               *testing.T
+	program, socket string
 }
 
 // openScreen runs a command in a terminal of so many cells; its end is printed
 // as exit=CODE.
 func openScreen(t *testing.T, w, h int, env, command string) *screen {
 	t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skip("there is no tmux here: ", err)
-	}
-	s := &screen{t, filepath.Join(t.TempDir(), "tmux")}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() })
-	s.tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(w), "-y", strconv.Itoa(h), "env "+env+" "+command+"; echo exit=$?; cat")
+	s := &screen{t, tmux(t), filepath.Join(t.TempDir(), "tmux")}
+	t.Cleanup(func() { _ = exec.Command(s.program, "-S", s.socket, "kill-server").Run() })
+	s.tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(w), "-y", strconv.Itoa(h), "env -u LD_LIBRARY_PATH "+env+" "+command+"; echo exit=$?; cat")
 	return s
+}
+
+// tmux is the testbed's, or that of the machine.
+func tmux(t *testing.T) string {
+	t.Helper()
+	err := testbed.Fetch("tmux")
+	if err == nil {
+		return filepath.Join(testbed.TmuxBin(), "tmux")
+	}
+	program, missing := exec.LookPath("tmux")
+	if missing != nil {
+		t.Skipf("there is no tmux here, and none could be had: %v", err)
+	}
+	return program
 }
 
 func (s *screen) tmux(args ...string) string {
 	s.t.Helper()
-	out, err := exec.Command("tmux", append([]string{"-S", s.socket}, args...)...).CombinedOutput()
+	out, err := exec.Command(s.program, append([]string{"-S", s.socket}, args...)...).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("tmux %s: %v\n%s", args[0], err, out)
 	}
@@ -221,6 +232,29 @@ func TestScreenSizes(t *testing.T) {
 	s.await("exit=0")
 }
 
+// Amber gives the terminal back when it is stopped, by its key or by a signal,
+// and takes it again.
+func TestScreenPauses(t *testing.T) {
+	s := openScreen(t, 120, 40, "PS1='to.the.shell: ' XDG_STATE_HOME="+t.TempDir(), "bash --norc -i")
+	s.await(`shell:`)
+	s.typed(plainBin + " tui --demo\n")
+	s.await(`of [\d,]+ rows`)
+	for i, stop := range []func(){
+		func() { s.keys("C-z") },
+		func() { s.tmux("run-shell", "pkill -TSTP -t $(ps -o tty= -p #{pane_pid} | tr -d ' ') -f 'tui --demo'") },
+		func() { s.keys("C-z") },
+	} {
+		stop()
+		s.await(`Stopped.*\s+.*shell:`)
+		s.typed(fmt.Sprintf("echo $((%d+100))\n", i))
+		s.await(fmt.Sprintf(`\n%d`, i+100))
+		s.typed("fg\n")
+		s.await(`of [\d,]+ rows`)
+	}
+	s.keys("q")
+	s.await(`shell:\s*$`)
+}
+
 // What is copied arrives in the clipboard of the terminal.
 func TestScreenCopies(t *testing.T) {
 	s := openScreen(t, 100, 30, "TERM=screen-256color LANG=C.UTF-8", plainBin+" tui --demo")
@@ -278,45 +312,4 @@ func openPTY(t *testing.T) (*os.File, *os.File) {
 	pty := os.NewFile(uintptr(fd), "ptmx")
 	t.Cleanup(func() { pty.Close(); tty.Close() })
 	return pty, tty
-}
-
-// A container is isolated and released from the screen, each after its plan.
-func TestScreenResponds(t *testing.T) {
-	c := testbed.StartContainerd(t)
-	u := newHastyUser(t, c)
-	r := c.Run(t, "screened", script)
-	dir := incidentCase(t)
-	var env []string
-	for k, v := range u.with("TERM", "screen-256color", "LANG", "C.UTF-8").env {
-		env = append(env, "'"+k+"="+v+"'")
-	}
-	s := openScreen(t, 110, 40, strings.Join(env, " "), plainBin+" tui "+dir)
-	s.await(`of [\d,]+ rows`)
-	for _, step := range []struct{ key, plan, kernel string }{{"i", "pause", "FROZEN"}, {"r", "screened", "RUNNING"}} {
-		s.keys("R")
-		s.await("act on which container(.|\n)*screened")
-		s.typed("screened")
-		s.keys("Enter")
-		s.await("what to do with")
-		s.keys(step.key)
-		s.await("type yes(.|\n)*")
-		if text := s.text(); !strings.Contains(text, step.plan) {
-			t.Fatalf("the plan is\n%s", text)
-		}
-		deadline := time.Now().Add(20 * time.Second)
-		for !strings.Contains(s.text(), "leaves: yes_") && time.Now().Before(deadline) {
-			s.typed("yes") // again, until keys are not taken for such as were on their way
-			time.Sleep(50 * time.Millisecond)
-		}
-		s.keys("Enter")
-		s.await(": done")
-		if got := kernel(t, r); got != step.kernel {
-			t.Fatalf("the container is %s, not %s:\n%s", got, step.kernel, s.text())
-		}
-		s.keys("Escape")
-		s.await("Timeline")
-	}
-	s.keys("q")
-	s.await("exit=0")
-	u.run(t, "evidence", "custody", "--case", dir).says(t, "isolate", "release")
 }

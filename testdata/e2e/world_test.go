@@ -19,6 +19,7 @@ import (
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
+	"amber/container/procfs"
 	"amber/testdata/testbed"
 )
 
@@ -288,7 +289,7 @@ func until(t testing.TB, what string, ok func() bool) {
 
 // inside is where a path of a running container is seen from the host.
 func inside(r testbed.Running, path string) string {
-	return filepath.Join("/proc", itoa(r.PID), "root", path)
+	return filepath.Join("/proc", itoa(procfs.Living(r.PID)), "root", path)
 }
 
 // ready waits until a container's script has made a file.

@@ -22,7 +22,7 @@ func TestBound(t *testing.T) {
 		ok := k.joined(l, k.touched(from), k.touched(to)) || slices.ContainsFunc(told, func(s story.Sentence) bool {
 			return anyOf(s.Rows, ids(from)) && anyOf(s.Rows, ids(to))
 		})
-		expect(t, l.ID, ok, unbound, fmt.Sprintf("%s is not joined: %s", l.Kind, l.Why))
+		expect(t, l.ID, ok, fmt.Sprintf("%s is not joined: %s", l.Kind, l.Why))
 	}
 }
 

@@ -23,21 +23,6 @@ import (
 	"amber/timeline/story"
 )
 
-// What is not found yet, and why. A test says so when one of these is found
-// after all: then the line goes.
-var (
-	unfound = map[string]string{
-		"recon":        "a web server's lines in a container's log have no fields of their own, and no rule reads their text",
-		"exploit":      "no rule sees that a web server's child runs what it should not; the story says it, as likely",
-		"discovery":    "uname, hostname, env and mount by themselves are everyday",
-		"exfiltration": "what nc sends is named as a channel, and what it sends as tokens read; nothing joins the two",
-	}
-	untold = map[string]string{
-		"discovery": "no rule finds it, and looking round does not stand out by itself",
-	}
-	unbound = map[string]string{}
-)
-
 // known is the incident with all that amber makes of it.
 type known struct {
 	*store.Store
@@ -86,17 +71,11 @@ func (k known) of(t *testing.T, s truth.Step) (list []timeline.Row) {
 	return list
 }
 
-// expect holds what was found to what is known to be missing.
-func expect(t *testing.T, id string, ok bool, missing map[string]string, what string) {
+// expect holds a step to what shall be known of it.
+func expect(t *testing.T, id string, ok bool, what string) {
 	t.Helper()
-	why, excused := missing[id]
-	switch {
-	case !ok && !excused:
+	if !ok {
 		t.Errorf("%s: %s", id, what)
-	case !ok:
-		t.Logf("%s: %s: %s", id, what, why)
-	case excused:
-		t.Logf("%s is no longer missing (%s): take it off the list", id, why)
 	}
 }
 
@@ -120,7 +99,7 @@ func TestFound(t *testing.T) {
 		slices.Sort(named)
 		named = slices.Compact(named)
 		ok := slices.ContainsFunc(named, func(id string) bool { return sameTechnique(id, s.Technique) })
-		expect(t, s.ID, ok, unfound, fmt.Sprintf("no finding names %s; those of its rows name %v", s.Technique, named))
+		expect(t, s.ID, ok, fmt.Sprintf("no finding names %s; those of its rows name %v", s.Technique, named))
 	}
 }
 
@@ -165,7 +144,7 @@ func TestTold(t *testing.T) {
 		}
 		of := ids(k.of(t, s))
 		ok := slices.ContainsFunc(told, func(s story.Sentence) bool { return anyOf(s.Rows, of) })
-		expect(t, s.ID, ok, untold, "no sentence rests on its rows")
+		expect(t, s.ID, ok, "no sentence rests on its rows")
 	}
 }
 

@@ -21,6 +21,13 @@ const (
 	etcdDir        = "etcd-3.4.23"
 	cniDir         = "cni-1.1.1"
 	criuDir        = "criu-4.1.1"
+	podmanDir      = "podman-4.3.1"
+	podman5Dir     = "podman-5.4.2"
+	tmuxDir        = "tmux-3.3a"
+	softHSMDir     = "softhsm-2.6.1"
+	swtpmDir       = "swtpm-0.7.1"
+	minioDir       = "minio-20260212"
+	registryDir    = "registry-3.1.2"
 )
 
 // CacheDir is where fetch.sh keeps what it got.
@@ -42,7 +49,7 @@ func Source() string {
 }
 
 // Fetch gets what is not cached yet: "containerd1", "containerd2", "docker",
-// "bash", "kubernetes", "etcd", "cni", "criu", "auditd".
+// "bash", "kubernetes", "etcd", "cni", "criu", "auditd", "tmux", "podman", "podman-trixie", "criu-sid", "minio", "registry", "softhsm", "swtpm".
 func Fetch(what ...string) error {
 	script := os.Getenv("AMBER_TESTBED_FETCH")
 	if script == "" {
@@ -57,5 +64,14 @@ func Fetch(what ...string) error {
 
 // KubernetesBin is the folder of kubectl and Kubernetes' daemons.
 func KubernetesBin() string { return binDir(kubernetesDir) }
+
+// TmuxBin is the folder of tmux.
+func TmuxBin() string { return binDir(tmuxDir) }
+
+// SoftHSM is the folder of pkcs11-tool (bin) and of SoftHSM's module (lib).
+func SoftHSM() string { return filepath.Join(CacheDir(), softHSMDir) }
+
+// SWTPM is the program of a TPM in software.
+func SWTPM() string { return filepath.Join(binDir(swtpmDir), "swtpm") }
 
 func binDir(name string) string { return filepath.Join(CacheDir(), name, "bin") }

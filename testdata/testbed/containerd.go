@@ -38,6 +38,7 @@ type Containerd struct {
 	path   string // PATH of the daemon and its shims
 	cgroup bool   // in a pure cgroup v2 world
 	cri    string // configuration of the CRI plugin, which is off where this is empty
+	docker string // configuration of dockerd
 	client *client.Client
 	images map[string]client.Image
 }

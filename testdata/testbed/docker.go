@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,18 @@ func StartDocker(t testing.TB, opts ...Option) *Docker {
 	return d
 }
 
+// ImageStore has dockerd keep its images in containerd, as later versions do of
+// themselves.
+func ImageStore() Option {
+	return func(c *Containerd) { c.docker = `{"features": {"containerd-snapshotter": true}}` }
+}
+
+// Experimental starts dockerd with its experimental features, checkpoints among
+// them.
+func Experimental() Option {
+	return func(c *Containerd) { c.docker = `{"experimental": true}` }
+}
+
 func upDocker(c *Containerd) (*Docker, error) {
 	if err := Fetch("docker"); err != nil {
 		return nil, err
@@ -47,7 +60,7 @@ func upDocker(c *Containerd) (*Docker, error) {
 		"--pidfile", filepath.Join(c.Dir, "docker.pid"), "--cgroup-parent", "/" + c.Namespace,
 		"--userland-proxy=false", "--iptables=false", "--ip6tables=false", "--bridge=none",
 	}
-	if err := os.WriteFile(filepath.Join(c.Dir, "daemon.json"), []byte("{}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.Dir, "daemon.json"), []byte(cmp.Or(c.docker, "{}")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
 	p, err := spawn(filepath.Join(c.Dir, "dockerd.log"), c.Env(), argv...)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: these)
-# fetch.sh [kubernetes] [etcd] [cni] [criu] [auditd]
+# fetch.sh [kubernetes] [etcd] [cni] [criu] [auditd] [minio] [registry] [tmux] [podman] [softhsm] [swtpm]
+#          [criu-sid] [podman-trixie]
 #
 # Gets real container runtimes into a cache of their own, unpacked and not
 # installed: the machine's packages, package lists and services stay as they
@@ -15,7 +16,16 @@
 #   etcd-3.4.23/bin         etcd (Debian 12)
 #   cni-1.1.1/bin           bridge, host-local, loopback and the other plugins (Debian 12)
 #   criu-4.1.1/bin          criu, which runs on the libraries beside it (Debian 13)
+#   minio-20260212/bin      minio: an S3 server (built from the Go module; AGPL: run by tests, never linked)
+#   registry-3.1.2/bin      registry: CNCF distribution's OCI registry (built from the Go module)
+#   softhsm-2.6.1/bin, lib  pkcs11-tool, and SoftHSM's PKCS#11 module: a token in software (Debian 12)
+#   swtpm-0.7.1/bin         swtpm: a TPM in software, whose libraries are in lib beside it (Debian 12)
+#   tmux-3.3a/bin           tmux, which runs on the libraries beside it (Debian 12)
 #   auditd-3.0.9/bin        auditd and auditctl, whose libraries are in lib beside it (Debian 12)
+#   podman-4.3.1/bin        podman and conmon, whose libraries are in lib beside it (Debian 12)
+#   podman-5.4.2/bin        podman, conmon and netavark, which take the libraries of lib beside it (Debian 13)
+#   criu-sid/bin            the CRIU of Debian's sid, 4.2 or later: as criu-4.1.1, and it gets on with newer
+#                           kernels' sockets. That suite moves, and no other has one
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -65,6 +75,16 @@ unpack() {
 new_work() {
 	work=$(mktemp -d "$cache/tmp.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
+}
+
+# closure SUITE DIR PACKAGE is unpack for a package and all that it depends on.
+closure() {
+	suite=$1 dir=$2
+	shift 2
+	unpack "$suite" "$dir" "$@"
+	apt "$suite" -o Dir::State::status=/dev/null -o "Dir::Cache::archives=$dir/debs" -o APT::Install-Recommends=false \
+		--download-only --yes install "$@"
+	for deb in "$dir"/debs/*.deb; do dpkg -x "$deb" "$dir/root"; done
 }
 
 # wants BINARY VERSION fails unless the binary says that it is that version.
@@ -149,6 +169,31 @@ kubernetes() {
 	settle "$work" "$name"
 }
 
+minio() {
+	name=minio-20260212
+	[ ! -d "$cache/$name" ] || return 0
+	say "building MinIO (about 3 minutes)"
+	new_work
+	mkdir "$work/bin"
+	(cd "$here/minio" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+		-ldflags "-s -w" -o "$work/bin/" github.com/minio/minio)
+	wants "$work/bin/minio" minio
+	settle "$work" "$name"
+}
+
+registry() {
+	name=registry-3.1.2
+	[ ! -d "$cache/$name" ] || return 0
+	say "building distribution's registry 3.1.2 (about 2 minutes)"
+	new_work
+	mkdir "$work/bin"
+	(cd "$here/registry" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X github.com/distribution/distribution/v3/version.version=v3.1.2" \
+		-o "$work/bin/" github.com/distribution/distribution/v3/cmd/registry)
+	wants "$work/bin/registry" 3.1.2
+	settle "$work" "$name"
+}
+
 etcd() {
 	name=etcd-3.4.23
 	[ ! -d "$cache/$name" ] || return 0
@@ -185,6 +230,13 @@ criu() {
 	mkdir "$work/bin" "$work/lib"
 	cp -L "$work"/root/usr/lib/x86_64-linux-gnu/*.so* "$work/lib/"
 	cp "$work/root/usr/sbin/criu" "$work/lib/criu"
+	criu_wrapper
+	wants "$work/bin/criu" 4.1.1
+	settle "$work" "$name"
+}
+
+# criu_wrapper makes $work/bin/criu, which runs $work/lib/criu.
+criu_wrapper() {
 	cat >"$work/bin/criu" <<-'END'
 		#!/bin/sh
 		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
@@ -195,7 +247,19 @@ criu() {
 	# It would run iptables-restore otherwise, which may not be there.
 	echo 'network-lock nftables' >"$work/lib/criu.conf"
 	chmod 755 "$work/bin/criu"
-	wants "$work/bin/criu" 4.1.1
+}
+
+criu_sid() {
+	name=criu-sid
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting the criu of sid"
+	new_work
+	closure sid "$work" criu
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name '*.so*' ! -type d -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/sbin/criu" "$work/lib/criu"
+	criu_wrapper
+	wants "$work/bin/criu" "Version: "
 	settle "$work" "$name"
 }
 
@@ -212,6 +276,103 @@ auditd() {
 	settle "$work" "$name"
 }
 
+# softhsm is a PKCS#11 token in software, and what makes keys in it.
+softhsm() {
+	name=softhsm-2.6.1
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting SoftHSM 2.6.1 and OpenSC 0.23.0"
+	new_work
+	unpack bookworm "$work" libsofthsm2 opensc opensc-pkcs11
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name 'lib*.so*' -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/bin/pkcs11-tool" "$work/lib/pkcs11-tool"
+	cat >"$work/bin/pkcs11-tool" <<-'END'
+		#!/bin/sh
+		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		LD_LIBRARY_PATH=$lib exec "$lib/pkcs11-tool" "$@"
+	END
+	chmod 755 "$work/bin/pkcs11-tool"
+	printf 'directories.tokendir = %s\n' "$work/debs" >"$work/debs/conf"
+	SOFTHSM2_CONF=$work/debs/conf "$work/bin/pkcs11-tool" --module "$work/lib/libsofthsm2.so" --show-info 2>/dev/null | grep -Fq SoftHSM || die "SoftHSM's module cannot be loaded"
+	settle "$work" "$name"
+}
+
+# swtpm is a TPM in software.
+swtpm() {
+	name=swtpm-0.7.1
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting swtpm 0.7.1"
+	new_work
+	unpack bookworm "$work" swtpm swtpm-libs libtpms0 libseccomp2
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/bin/swtpm" "$work/lib/swtpm"
+	cat >"$work/bin/swtpm" <<-'END'
+		#!/bin/sh
+		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		LD_LIBRARY_PATH=$lib exec "$lib/swtpm" "$@"
+	END
+	chmod 755 "$work/bin/swtpm"
+	wants "$work/bin/swtpm" 0.7.1
+	settle "$work" "$name"
+}
+
+# tmux is the terminal that the screen is tested in.
+tmux() {
+	name=tmux-3.3a
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting tmux 3.3a"
+	new_work
+	unpack bookworm "$work" tmux libevent-core-2.1-7 libtinfo6 libutempter0
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/bin/tmux" "$work/lib/tmux"
+	cat >"$work/bin/tmux" <<-'END'
+		#!/bin/sh
+		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		LD_LIBRARY_PATH=$lib exec "$lib/tmux" "$@"
+	END
+	chmod 755 "$work/bin/tmux"
+	"$work/bin/tmux" -V | grep -Fq 3.3a || die "tmux is not version 3.3a: $("$work/bin/tmux" -V)"
+	settle "$work" "$name"
+}
+
+podman() {
+	containerd1
+	name=podman-4.3.1
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting podman 4.3.1"
+	new_work
+	unpack bookworm "$work" podman conmon libsubid4 libgpgme11 libdevmapper1.02.1 libassuan0 libgpg-error0 libseccomp2 libglib2.0-0
+	mkdir "$work/bin" "$work/lib"
+	cp "$work/root/usr/bin/podman" "$work/root/usr/bin/conmon" "$work/bin/"
+	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
+	settle "$work" "$name"
+}
+
+# podman 5 keeps its containers in SQLite. It runs itself again under its own name, so
+# its program is told which loader and libraries to take.
+podman_trixie() {
+	containerd1
+	name=podman-5.4.2
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting podman 5.4.2"
+	new_work
+	unpack bookworm "$work/tool" patchelf
+	closure trixie "$work" podman conmon netavark
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name '*.so*' ! -type d -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/bin/podman" "$work/root/usr/bin/conmon" "$work/root/usr/lib/podman/netavark" "$work/bin/"
+	for program in podman conmon netavark; do
+		"$work/tool/root/usr/bin/patchelf" --set-interpreter "$cache/$name/lib/ld-linux-x86-64.so.2" \
+			--force-rpath --set-rpath "$cache/$name/lib" "$work/bin/$program"
+	done
+	rm -rf "$work/tool"
+	LD_LIBRARY_PATH='' "$work/lib/ld-linux-x86-64.so.2" --library-path "$work/lib" "$work/bin/podman" --version | grep -Fq 5.4.2 ||
+		die "podman is not version 5.4.2"
+	settle "$work" "$name"
+}
+
 # cached WHAT… succeeds where all of it is there, and needs no lock.
 cached() {
 	for what; do
@@ -225,6 +386,14 @@ cached() {
 		cni) dir=cni-1.1.1 ;;
 		criu) dir=criu-4.1.1 ;;
 		auditd) dir=auditd-3.0.9 ;;
+		tmux) dir=tmux-3.3a ;;
+		softhsm) dir=softhsm-2.6.1 ;;
+		swtpm) dir=swtpm-0.7.1 ;;
+		podman) dir=podman-4.3.1 ;;
+		podman-trixie) dir=podman-5.4.2 ;;
+		criu-sid) dir=criu-sid ;;
+		minio) dir=minio-20260212 ;;
+		registry) dir=registry-3.1.2 ;;
 		*) die "unknown: $what (see the head of this script)" ;;
 		esac
 		[ -d "$cache/$dir" ] || return 1
@@ -235,4 +404,4 @@ cached() {
 ! cached "$@" || exit 0
 exec 9>"$cache/lock"
 flock 9
-for what; do "$what"; done
+for what; do "$(printf %s "$what" | tr - _)"; done

@@ -37,6 +37,7 @@ type acquired struct {
 	from   io.Reader
 	file   *os.File // where the bytes are read back: the copy, or the file itself
 	copied *durable.File
+	back   writeBack // of the copy
 	digest [32]byte
 	err    error // that ended it before its end
 }
@@ -54,7 +55,7 @@ func (b *builder) acquire(from io.Reader, file *os.File) (*acquired, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.copied, a.file = out, out.File
+		a.copied, a.file, a.back.f = out, out.File, out.File
 	}
 	go a.run()
 	return a, nil
@@ -95,6 +96,7 @@ func (a *acquired) write(p []byte) error {
 	if _, err := a.copied.Write(p); err != nil {
 		return copyError{err}
 	}
+	a.back.wrote(int64(len(p)))
 	return nil
 }
 
@@ -111,6 +113,7 @@ func (a *acquired) arrive(n int64) {
 }
 
 func (a *acquired) finish(sum []byte, err error) {
+	a.back.end()
 	a.mu.Lock()
 	a.done, a.err = true, err
 	copy(a.digest[:], sum)

@@ -21,6 +21,7 @@ import (
 
 	"amber/evidence/casedir"
 	"amber/evidence/custody"
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/source/framing"
 	"amber/timeline/store"
@@ -39,8 +40,9 @@ type Options struct {
 	Limits    framing.Limits
 	Workers   int // goroutines that parse; 0 for one a core
 	Store     store.Options
-	Watch     Watcher        // sees every event; may be nil
-	Progress  func(Progress) // called by one goroutine at a time; may be nil
+	Keys      *encrypt.Keyring // opens bundles that are encrypted; may be nil
+	Watch     Watcher          // sees every event; may be nil
+	Progress  func(Progress)   // called by one goroutine at a time; may be nil
 }
 
 // Progress is how far a build is.
@@ -77,6 +79,7 @@ type builder struct {
 	store   *store.Writer
 	pool    *pool
 	account *account
+	carry   *carry
 	as      timeline.Source
 	told    Progress
 	base    int64 // decompressed bytes of the files before this one
@@ -86,7 +89,7 @@ func begin(o Options) (*builder, error) {
 	if !o.Case.Writable() {
 		return nil, casedir.ErrReadOnly
 	}
-	b := &builder{Options: o, dir: Dir(o.Case), account: newAccount()}
+	b := &builder{Options: o, dir: Dir(o.Case), account: newAccount(), carry: newCarry()}
 	if o.As != "" {
 		if b.as = sourceNamed(o.Sources, o.As); b.as == nil {
 			return nil, fmt.Errorf("there is no source %q", o.As)
@@ -117,13 +120,25 @@ func (b *builder) build(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	walked := b.walkAll(ctx)
-	if err := errors.Join(walked, b.pool.close()); err != nil {
+	if walked == nil {
+		walked = b.carry.end()
+	}
+	if err := b.end(ctx, walked); err != nil {
 		return Report{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
 	return b.commit(ctx)
+}
+
+// end waits for the workers. What the Watcher saw is written while the last
+// runs are.
+func (b *builder) end(ctx context.Context, err error) error {
+	if b.pool.end() && err == nil && b.Watch != nil && !b.account.unchanged() {
+		err = b.Watch.Prepare(ctx)
+	}
+	return errors.Join(err, b.pool.close())
 }
 
 // start begins with the workers.
@@ -149,11 +164,6 @@ func (b *builder) commit(ctx context.Context) (Report, error) {
 	before := b.account.report(nil)
 	if err := before.Check(); err != nil {
 		return Report{}, err
-	}
-	if b.Watch != nil {
-		if err := b.Watch.Prepare(ctx); err != nil {
-			return Report{}, err
-		}
 	}
 	folds, err := b.store.Commit(ctx)
 	if err != nil {

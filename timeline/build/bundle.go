@@ -3,8 +3,10 @@ package build
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/source/bundle"
 	"amber/timeline/store"
@@ -14,10 +16,11 @@ import (
 // their digests are in its manifest. One whose blobs the timeline holds all adds
 // nothing. False is that it could not be opened, which is counted.
 func (b *builder) bundle(ctx context.Context, dir string) (opened bool, err error) {
-	s, err := bundle.Open(dir)
+	s, err := bundle.Open(dir, b.Keys)
 	if err != nil {
 		b.account.lose(dir, timeline.Unreadable, err.Error())
-		return false, nil
+		// A bundle that stays locked is one all the same: its files are no logs.
+		return errors.Is(err, encrypt.ErrLocked) || errors.Is(err, encrypt.ErrNobody), nil
 	}
 	defer s.Close()
 	files, err := b.blobs(ctx, dir, s)

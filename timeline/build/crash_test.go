@@ -1,17 +1,14 @@
 package build
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
 	"amber/evidence/casedir"
+	"amber/evidence/durable/durabletest"
 )
 
 // TestKilledAnywhere kills a build that adds to a timeline at each of its steps:
@@ -21,12 +18,7 @@ func TestKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs a build for every step of one")
 	}
-	bin := filepath.Join(t.TempDir(), "builder")
-	cmd := exec.Command("go", "build", "-tags", "fault", "-o", bin, "./testdata/builder")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building it: %v\n%s", err, out)
-	}
+	bin := durabletest.Build(t, "./testdata/builder")
 	logs := t.TempDir()
 	first := put(t, logs+"/1", kubeLog(t, 300, 1))
 	more := []string{put(t, logs+"/2", trailLog(t, 100, 2)), put(t, logs+"/3", append(kubeLog(t, 300, 1)[:50_000], kubeLog(t, 200, 3)...))}
@@ -69,20 +61,8 @@ func TestKilledAnywhere(t *testing.T) {
 // build runs a build up to a step, 0 for none, and gives the steps taken.
 func build(t *testing.T, bin, dir string, paths []string, at int) (points []string, died bool) {
 	t.Helper()
-	list := filepath.Join(t.TempDir(), "points")
-	cmd := exec.Command(bin, append([]string{dir}, paths...)...)
-	cmd.Env = append(os.Environ(), "AMBER_FAULT_LIST="+list, "AMBER_FAULT_AT="+strconv.Itoa(at))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	died = errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
-	if err != nil && !died {
-		t.Fatalf("at step %d: %v\n%s", at, err, out)
-	}
-	text, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Split(strings.TrimSpace(string(text)), "\n"), died
+	cmd := exec.Command(bin, append([]string{"plain", dir}, paths...)...)
+	return durabletest.Run(t, cmd, at)
 }
 
 func copyOf(t *testing.T, dir string) string {

@@ -24,6 +24,9 @@ func (b *builder) feed(ctx context.Context, src timeline.Source, number int32, p
 	var window *window
 	if j, ok := src.NewParser().(timeline.Joiner); ok {
 		window = newWindow(f, j)
+		if s, ok := j.(timeline.Spanner); ok && s.Spans() {
+			window.carry = b.carry
+		}
 		add = window.add
 	}
 	for rec, err := range src.Records(ctx, s) {

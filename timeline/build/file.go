@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"amber/timeline"
 	"amber/timeline/source/framing"
@@ -38,7 +39,7 @@ func (b *builder) file(ctx context.Context, path string, f *os.File) error {
 	if err != nil {
 		return fmt.Errorf("keeping %q: %w", path, err)
 	}
-	if err := b.read(ctx, a, path, store.File{Path: path, Kept: !b.Reference}); err != nil {
+	if err := b.read(ctx, a, path, store.File{Path: path, Kept: !b.Reference, Written: info.ModTime()}); err != nil {
 		return err
 	}
 	if b.Reference {
@@ -108,6 +109,7 @@ func (b *builder) read(ctx context.Context, a *acquired, path string, f store.Fi
 // readAs reads a file that a source recognised.
 func (b *builder) readAs(ctx context.Context, a *acquired, src timeline.Source, f store.File) error {
 	f.Source, f.Skew = src.Name(), b.Skew[src.Name()]
+	src, f.Written = placed(src, f.Path, f.Written)
 	number := b.store.File(f.Skew)
 	sealed := make(chan error, 1)
 	go func() { sealed <- b.seal(a, number, f) }()
@@ -116,6 +118,20 @@ func (b *builder) readAs(ctx context.Context, a *acquired, src timeline.Source, 
 		a.stop()
 	}
 	return errors.Join(fed, <-sealed, a.close())
+}
+
+// placed gives a source that needs it what is known of the file beside its
+// bytes, and the time that has to be kept of it; a stream is written now.
+func placed(src timeline.Source, path string, at time.Time) (timeline.Source, time.Time) {
+	p, ok := src.(timeline.Placed)
+	if !ok {
+		return src, time.Time{}
+	}
+	if at.IsZero() {
+		at = time.Now()
+	}
+	at = at.UTC().Truncate(time.Microsecond)
+	return p.From(timeline.Place{Path: path, Written: timeline.Time{Micros: at.UnixMicro()}}), at
 }
 
 // seal tells the store what the file is as soon as it is taken in, which does

@@ -109,7 +109,12 @@ func (b *builder) round(ctx context.Context, read func(context.Context) error) (
 	if err = b.start(ctx); err != nil {
 		return Report{}, err
 	}
-	if err := errors.Join(read(ctx), b.pool.close()); err != nil {
+	b.carry = newCarry()
+	err = read(ctx)
+	if err == nil {
+		err = b.carry.end()
+	}
+	if err := b.end(ctx, err); err != nil {
 		return Report{}, err
 	}
 	if b.account.unchanged() {

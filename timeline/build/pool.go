@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type pool struct {
 	work   chan *batch
 	free   chan *batch
 	wg     sync.WaitGroup
+	seen   sync.WaitGroup // done when a worker's Watching has seen its last event
 	mu     sync.Mutex
 	errs   []error
 
@@ -38,8 +40,10 @@ func newPool(ctx context.Context, s *store.Writer, a *account, workers int, watc
 		w, err := p.worker(s, a)
 		if err != nil {
 			p.fail(err)
+			p.end()
 			return nil, errors.Join(err, p.close())
 		}
+		p.seen.Add(1)
 		p.wg.Go(w.loop)
 	}
 	return p, nil
@@ -82,9 +86,18 @@ func (p *pool) fail(err error) {
 	p.cancel(err)
 }
 
-// close waits until everything is parsed and the runs are written.
-func (p *pool) close() error {
+// end waits until everything is parsed, and the Watcher has seen it, and tells
+// whether all went well so far. The runs are being written still.
+func (p *pool) end() bool {
 	close(p.work)
+	p.seen.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.errs) == 0
+}
+
+// close waits, behind end, until the runs are written.
+func (p *pool) close() error {
 	p.wg.Wait()
 	p.cancel(nil)
 	p.mu.Lock()
@@ -104,7 +117,8 @@ type worker struct {
 	ref     timeline.RawRef
 	refs    []timeline.RawRef // of the record that is parsed
 	emitted int32
-	broken  error // of the run
+	before  []byte // the id of the event that the record gave before
+	broken  error  // of the run
 	append  func(*timeline.Event) error
 
 	counts   counts
@@ -122,17 +136,17 @@ func (w *worker) loop() {
 		t.reset()
 		w.pool.free <- t
 	}
-	if err := w.close(); err != nil {
+	err := w.watch.Close()
+	if err != nil {
 		w.pool.fail(err)
 	}
-}
-
-func (w *worker) close() error {
-	err := w.watch.Close()
-	if w.run != nil {
-		err = errors.Join(err, w.run.Close())
+	w.pool.seen.Done()
+	if w.run == nil {
+		return
 	}
-	return err
+	if err := w.run.Close(); err != nil {
+		w.pool.fail(err)
+	}
 }
 
 func (w *worker) batch(t *batch) error {
@@ -172,7 +186,7 @@ func (w *worker) record(t *batch, i int, parser timeline.Parser) error {
 		w.ref.File, w.ref.Ranges = t.file, append(w.ref.Ranges[:0], rec.Range)
 		w.refs = append(w.refs[:0], w.ref)
 	}
-	w.emitted = 0
+	w.emitted, w.before = 0, w.before[:0]
 	w.watch.Records(t.recs[i : i+1])
 	err := parser.Parse(*rec, w.append)
 	return w.settle(err, rec, 1)
@@ -183,16 +197,20 @@ func (w *worker) joined(t *batch, parser timeline.Parser) error {
 	if !ok {
 		return fmt.Errorf("the source %q has parsers that join and parsers that do not", t.source)
 	}
-	recs := t.recs
+	from := 0
 	for _, n := range t.groups {
-		group := recs[:n]
-		recs = recs[n:]
-		w.ref.File, w.ref.Ranges = t.file, w.ref.Ranges[:0]
-		for i := range group {
-			w.ref.Ranges = append(w.ref.Ranges, group[i].Range)
+		group := t.recs[from : from+n]
+		if len(t.refs) > 0 {
+			w.refs = spread(t.refs[from : from+n])
+		} else {
+			w.ref.File, w.ref.Ranges = t.file, w.ref.Ranges[:0]
+			for i := range group {
+				w.ref.Ranges = append(w.ref.Ranges, group[i].Range)
+			}
+			w.refs = append(w.refs[:0], w.ref)
 		}
-		w.refs = append(w.refs[:0], w.ref)
-		w.emitted = 0
+		from += n
+		w.emitted, w.before = 0, w.before[:0]
 		w.watch.Records(group)
 		var err error
 		if n == 1 {
@@ -210,9 +228,13 @@ func (w *worker) joined(t *batch, parser timeline.Parser) error {
 // take is what parsers emit to.
 func (w *worker) take(e *timeline.Event) error {
 	e.Raw = append(e.Raw[:0], w.refs...)
-	if e.Sub == 0 {
+	// Events of one record are told apart by their places in it, but where each has
+	// an id of its own, which it has too when it comes by itself: what tells several
+	// events of one id apart, the parser says.
+	if e.Sub == 0 && (len(e.ID) == 0 || bytes.Equal(e.ID, w.before)) {
 		e.Sub = w.emitted
 	}
+	w.before = append(w.before[:0], e.ID...)
 	w.emitted++
 	w.broken = w.watch.Event(e)
 	if w.broken == nil && w.run != nil {

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"amber/evidence"
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/source/framing"
 	"amber/timeline/store"
@@ -29,14 +31,16 @@ const maxRaw = 256 << 20
 // Raw opens the records of a timeline's rows: it hashes the whole raw file,
 // compares its digest, and reads the ranges from the same open file. Each
 // record ends with a newline. A file that was found good is hashed again only
-// when its size or its time has changed.
-func Raw(dir string) store.Raw {
-	p := &prover{dir: dir, good: map[[32]byte]seen{}}
+// when its size or its time has changed. The keyring opens what is of an
+// encrypted bundle.
+func Raw(dir string, ring ...*encrypt.Keyring) store.Raw {
+	p := &prover{dir: dir, good: map[[32]byte]seen{}, keys: ring}
 	return p.open
 }
 
 type prover struct {
 	dir  string
+	keys []*encrypt.Keyring
 	mu   sync.Mutex
 	good map[[32]byte]seen
 }
@@ -74,7 +78,11 @@ func (p *prover) records(ctx context.Context, out *bytes.Buffer, file store.File
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, r := range ranges {
-		if err := extract(out, io.NewSectionReader(f, 0, file.Size), r); err != nil {
+		stored, err := evidence.Decrypted(path, io.NewSectionReader(f, 0, file.Size), p.keys...)
+		if err == nil {
+			err = extract(out, stored, r)
+		}
+		if err != nil {
 			return fmt.Errorf("reading %d bytes at %d of %s: %w", r.Length, r.Offset, path, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"amber/evidence/encrypt"
 	"amber/timeline"
 	"amber/timeline/source/bundle"
 	"amber/timeline/source/framing"
@@ -24,6 +25,7 @@ type Rereading struct {
 	Sources  []timeline.Source
 	Files    []int32 // their numbers in the manifest
 	Watch    Watcher
+	Keys     *encrypt.Keyring // opens bundles that are encrypted; may be nil
 	Limits   framing.Limits
 	Workers  int
 	Progress func(Progress)
@@ -46,8 +48,8 @@ func Reread(ctx context.Context, o Rereading) ([]Unread, error) {
 		return nil, err
 	}
 	b := &builder{
-		Options: Options{Sources: o.Sources, Reference: true, Limits: o.Limits, Workers: o.Workers, Progress: o.Progress, Watch: o.Watch},
-		dir:     o.Dir, account: newAccount(),
+		Options: Options{Sources: o.Sources, Reference: true, Limits: o.Limits, Workers: o.Workers, Progress: o.Progress, Watch: o.Watch, Keys: o.Keys},
+		dir:     o.Dir, account: newAccount(), carry: newCarry(),
 	}
 	if err := o.Watch.Begin(again{man}); err != nil {
 		return nil, err
@@ -57,6 +59,10 @@ func Reread(ctx context.Context, o Rereading) ([]Unread, error) {
 	}
 	r := &rereader{builder: b, man: man, proof: &prover{dir: o.Dir, good: map[[32]byte]seen{}}}
 	err = r.all(ctx, o.Files)
+	if err == nil {
+		err = r.carry.end()
+	}
+	b.pool.end()
 	if err = errors.Join(err, b.pool.close(), ctx.Err()); err != nil {
 		return nil, fmt.Errorf("reading the raw files again: %w", err)
 	}
@@ -110,6 +116,7 @@ func (r *rereader) again(ctx context.Context, n int32, file store.File) error {
 		r.lose(n, fmt.Errorf("its source %q is not here", file.Source))
 		return nil
 	}
+	src, _ = placed(src, file.Path, file.Written)
 	path := file.Path
 	if file.Kept {
 		path = filepath.Join(r.dir, rawDir, fmt.Sprintf("%x", file.Digest))
@@ -148,7 +155,7 @@ func bundleOf(path string) string {
 
 // bundleAgain reads a bundle whose blobs are all what they were.
 func (r *rereader) bundleAgain(ctx context.Context, dir string, numbers []int32) error {
-	s, err := bundle.Open(dir)
+	s, err := bundle.Open(dir, r.Keys)
 	if err == nil {
 		defer s.Close()
 		var own []int32

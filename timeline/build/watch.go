@@ -18,7 +18,8 @@ type Watcher interface {
 	// Worker is for one of the goroutines that parse.
 	Worker() (Watching, error)
 	// Prepare is called when all events were seen, before the rows become part of
-	// the timeline. It writes what was seen to the disk.
+	// the timeline. It writes what was seen to the disk, while the last of the rows
+	// are written.
 	Prepare(ctx context.Context) error
 	// Committed is called when they are part of it.
 	Committed()

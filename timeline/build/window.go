@@ -23,12 +23,15 @@ type window struct {
 	order   *list.List               // by when the first record came
 	records int64
 	bytes   int
+	carry   *carry // of the build, where events may lie in two files
+	ended   bool
 }
 
 type group struct {
 	key   string
 	recs  []timeline.Record
 	born  int64
+	last  int64
 	bytes int
 }
 
@@ -51,6 +54,7 @@ func (w *window) add(rec timeline.Record, _ []timeline.RawRef) error {
 		w.groups[string(key)] = e
 	}
 	g := e.Value.(*group)
+	g.last = w.records
 	rec.Data = append([]byte(nil), rec.Data...)
 	rec.Group = append([]byte(nil), rec.Group...)
 	g.recs = append(g.recs, rec)
@@ -73,6 +77,7 @@ func (w *window) release() error {
 }
 
 func (w *window) end() error {
+	w.ended = true
 	for e := w.order.Front(); e != nil; e = w.order.Front() {
 		if err := w.first(e); err != nil {
 			return err
@@ -85,6 +90,9 @@ func (w *window) first(e *list.Element) error {
 	g := w.order.Remove(e).(*group)
 	delete(w.groups, g.key)
 	w.bytes -= g.bytes
+	if w.carry != nil && (g.born <= edge || w.ended && g.last > w.records-edge) {
+		return w.carry.add(w.f, g.key, g.recs)
+	}
 	return w.give(g.recs)
 }
 

@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"hash/maphash"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -13,47 +15,48 @@ import (
 const (
 	maxEntities  = 200_000 // of one kind
 	maxLinks     = 200_000 // of one kind
-	maxProcesses = 1_500_000
+	maxProcesses = 1_400_000
 	maxRequests  = 200_000
 	maxFiles     = 500_000
 	maxText      = 512 // bytes of a name or command line that is kept
 )
 
-type linkKey struct {
-	kind     LinkKind
-	from, to int32
-}
-
 // builder is a graph in the making.
 type builder struct {
 	g        *Graph
-	entities map[Ref]int32
+	seed     maphash.Seed
+	entities table
 	perKind  map[Kind]int
-	links    map[linkKey]int32
+	links    table
+	chunks   [][]Link // see linkAt
 	perLink  [numLinkKinds]int
 	lost     map[string]int64
 
-	procs    procTable
-	requests []request
-	tokens   map[int32]*tokenUse
-	sessions map[int32]*sessionUse
-	openings map[string][]opening
-	ports    []listener
-	written  map[writeKey]write
-	owned    []owned
-	nodeIPs  map[string]bool
+	procs       procTable
+	requests    []request
+	tokens      map[int32]*tokenUse
+	sessions    map[int32]*sessionUse
+	openings    map[string][]opening
+	signOns     map[int32][]signOn // of people of Okta's
+	federations []federation
+	firstRow    map[int32]timeline.RowID // of users whose name is an address
+	ports       []listener
+	written     map[writeKey]write
+	owned       []owned
+	nodeIPs     map[string]bool
 }
 
 func newBuilder() *builder {
 	b := &builder{
 		g:        &Graph{names: newInterned(), started: map[int32]startedBy{}, podOf: map[int32]Ref{}},
-		entities: map[Ref]int32{},
+		seed:     maphash.MakeSeed(),
 		perKind:  map[Kind]int{},
-		links:    map[linkKey]int32{},
 		lost:     map[string]int64{},
 		tokens:   map[int32]*tokenUse{},
 		sessions: map[int32]*sessionUse{},
 		openings: map[string][]opening{},
+		signOns:  map[int32][]signOn{},
+		firstRow: map[int32]timeline.RowID{},
 		written:  map[writeKey]write{},
 		nodeIPs:  map[string]bool{},
 	}
@@ -68,6 +71,9 @@ const none int32 = -1
 func (b *builder) entity(ref Ref, r *row) int32 {
 	i := b.entityAt(ref, r.Time)
 	if i != none {
+		if e := &b.g.Entities[i]; e.Rows == 0 && isPerson(e.Kind) && strings.Contains(e.Name, "@") {
+			b.firstRow[i] = r.ID
+		}
 		b.g.Entities[i].Rows++
 	}
 	return i
@@ -80,7 +86,8 @@ func (b *builder) entityAt(ref Ref, at timeline.Time) int32 {
 	if len(ref.Name) > maxText {
 		ref.Name = ref.Name[:maxText]
 	}
-	if i, ok := b.entities[ref]; ok {
+	h := b.hashRef(ref)
+	if i := b.lookRef(h, ref); i != none {
 		e := &b.g.Entities[i]
 		e.First, e.Last = earlier(e.First, at), later(e.Last, at)
 		return i
@@ -92,9 +99,42 @@ func (b *builder) entityAt(ref Ref, at timeline.Time) int32 {
 	b.perKind[ref.Kind]++
 	ref.Name = strings.Clone(ref.Name)
 	i := int32(len(b.g.Entities))
-	b.entities[ref] = i
 	b.g.Entities = append(b.g.Entities, Entity{Ref: ref, First: at, Last: at})
+	b.entities.put(h, i, func(i int32) uint64 { return b.hashRef(b.g.Entities[i].Ref) })
 	return i
+}
+
+func (b *builder) hashRef(ref Ref) uint64 {
+	return maphash.String(b.seed, ref.Name) + maphash.String(b.seed, string(ref.Kind))<<1
+}
+
+func (b *builder) lookRef(hash uint64, ref Ref) int32 {
+	return b.entities.find(hash, func(i int32) bool { return b.g.Entities[i].Ref == ref })
+}
+
+// find is an entity that is there.
+func (b *builder) find(ref Ref) (int32, bool) {
+	i := b.lookRef(b.hashRef(ref), ref)
+	return i, i != none
+}
+
+func hashLink(kind LinkKind, from, to int32) uint64 {
+	h := (uint64(uint32(from))<<32 | uint64(uint32(to))) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>32 ^ uint64(kind)) * 0xbf58476d1ce4e5b9
+	return h ^ h>>29
+}
+
+// findLink is the place of a link that is there.
+func (b *builder) findLink(kind LinkKind, from, to int32) (int32, bool) {
+	i := b.lookLink(hashLink(kind, from, to), kind, from, to)
+	return i, i != none
+}
+
+func (b *builder) lookLink(hash uint64, kind LinkKind, from, to int32) int32 {
+	return b.links.find(hash, func(i int32) bool {
+		l := b.linkAt(i)
+		return l.From == int(from) && l.To == int(to) && l.Kind == kind
+	})
 }
 
 // link notes that a row shows how two entities are joined. Of several that show
@@ -107,19 +147,21 @@ func (b *builder) linkRow(kind LinkKind, from, to int32, sure Sure, why string, 
 	if from == none || to == none || from == to {
 		return nil
 	}
-	key := linkKey{kind, from, to}
-	i, ok := b.links[key]
-	if !ok {
+	h := hashLink(kind, from, to)
+	i := b.lookLink(h, kind, from, to)
+	if i == none {
 		if b.perLink[kind] >= maxLinks {
 			b.lost["links of the kind "+kind.String()]++
 			return nil
 		}
 		b.perLink[kind]++
-		i = int32(len(b.g.Links))
-		b.links[key] = i
-		b.g.Links = append(b.g.Links, Link{Kind: kind, From: int(from), To: int(to), Sure: sure, Why: why, First: at, Last: at})
+		i = b.newLink(Link{Kind: kind, From: int(from), To: int(to), Sure: sure, Why: why, First: at, Last: at})
+		b.links.put(h, i, func(i int32) uint64 {
+			l := b.linkAt(i)
+			return hashLink(l.Kind, int32(l.From), int32(l.To))
+		})
 	}
-	l := &b.g.Links[i]
+	l := b.linkAt(i)
 	if sure > l.Sure {
 		l.Sure, l.Why = sure, why
 	}
@@ -127,6 +169,51 @@ func (b *builder) linkRow(kind LinkKind, from, to int32, sure Sure, why string, 
 	l.Count++
 	l.show(id)
 	return l
+}
+
+// linkChunk is how many links lie together. They are not moved while they grow
+// in number: for a moment they would be there twice, which is a fifth of the
+// memory that there is.
+const linkChunk = 1 << 12
+
+func (b *builder) linkAt(i int32) *Link { return &b.chunks[i/linkChunk][i%linkChunk] }
+
+func (b *builder) newLink(l Link) int32 {
+	last := len(b.chunks) - 1
+	if last < 0 || len(b.chunks[last]) == linkChunk {
+		b.chunks = append(b.chunks, make([]Link, 0, linkChunk))
+		last++
+	}
+	b.chunks[last] = append(b.chunks[last], l)
+	return int32(last*linkChunk + len(b.chunks[last]) - 1)
+}
+
+// eachLink calls f with every link, in the order in which they came.
+func (b *builder) eachLink(f func(*Link)) {
+	for _, chunk := range b.chunks {
+		for i := range chunk {
+			f(&chunk[i])
+		}
+	}
+}
+
+// gather makes one list of the links. The tables that find them go before.
+func (b *builder) gather() []Link {
+	b.entities, b.links = table{}, table{}
+	n := 0
+	for _, chunk := range b.chunks {
+		n += len(chunk)
+	}
+	if n > 100*linkChunk {
+		debug.FreeOSMemory() // else that and the list are there at once
+	}
+	all := make([]Link, 0, n)
+	for i, chunk := range b.chunks {
+		all = append(all, chunk...)
+		b.chunks[i] = nil
+	}
+	b.chunks = nil
+	return all
 }
 
 // show adds a row to those that a link names.
@@ -149,19 +236,20 @@ func (l *Link) also(id timeline.RowID) {
 // done puts everything in order.
 func (b *builder) done() *Graph {
 	g := b.g
+	g.Links = b.gather()
 	order := make([]int32, len(g.Entities))
 	for i := range order {
 		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(x, y int32) int { return compareRefs(g.Entities[x].Ref, g.Entities[y].Ref) })
-	place, sorted := make([]int, len(order)), make([]Entity, len(order))
+	place := make([]int32, len(order))
 	for to, from := range order {
-		place[from], sorted[to] = to, g.Entities[from]
+		place[from] = int32(to)
 	}
-	g.Entities = sorted
+	arrange(g.Entities, order)
 	for i := range g.Links {
 		l := &g.Links[i]
-		l.From, l.To = place[l.From], place[l.To]
+		l.From, l.To = int(place[l.From]), int(place[l.To])
 	}
 	slices.SortFunc(g.Links, compareLinks)
 	for i := range g.Links {
@@ -174,6 +262,25 @@ func (b *builder) done() *Graph {
 	}
 	slices.SortFunc(g.Lost, func(x, y Lost) int { return strings.Compare(x.What, y.What) })
 	return g
+}
+
+// arrange puts what is at order[i] to i, in place, and uses the order up.
+func arrange(list []Entity, order []int32) {
+	for start := range order {
+		if order[start] < 0 {
+			continue // it was moved with a cycle before
+		}
+		first, to := list[start], start
+		for {
+			from := int(order[to])
+			order[to] = -1
+			if from == start {
+				break
+			}
+			list[to], to = list[from], from
+		}
+		list[to] = first
+	}
 }
 
 func compareLinks(a, b Link) int {

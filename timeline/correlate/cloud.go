@@ -15,6 +15,8 @@ type sessionUse struct {
 	instance string // of a session that a machine's role has
 	name     string // that its opener chose
 	role     int32
+	bySAML   bool       // its opener showed an assertion of single sign-on
+	signedIn bool       // somebody signed in for it, which says from where
 	from     []usedFrom // in the order of their first use
 }
 
@@ -40,7 +42,7 @@ func (b *builder) caller(r *row) int32 {
 	role := r.text("user.roles")
 	name := r.field(timeline.UserName)
 	if role == "" || role != name {
-		who := b.entity(cloudPrincipal(name), r)
+		who := b.entity(webIdentity(r), r)
 		if key == "" {
 			return who
 		}
@@ -60,11 +62,14 @@ func (b *builder) caller(r *row) int32 {
 	if e := &b.g.Entities[self]; e.Label == "" && session != "" {
 		e.Label = role + "/" + session
 	}
-	use.name, use.role = session, b.entity(Ref{CloudRole, role}, r)
+	if use.name != session {
+		use.name = strings.Clone(session)
+	}
+	use.role = b.entity(Ref{CloudRole, role}, r)
 	b.link(OfRole, self, use.role, Certain, "the record says so", r)
 	use.from = b.usedFrom(use.from, self, r)
 	if instance := r.field(timeline.CloudInstanceID); instance != "" {
-		use.instance = instance
+		use.instance = strings.Clone(instance)
 		b.link(Opened, b.entity(Ref{Instance, instance}, r), self, Certain, "the session has the machine's name, which the provider gives it", r)
 	}
 	b.link(Called, self, b.entity(Ref{Object, "call/" + r.field(timeline.CloudServiceName) + ":" + r.field(timeline.EventAction)}, r), Certain, "the record says so", r)
@@ -109,7 +114,12 @@ func (b *builder) opens(r *row, who int32) {
 	use := b.sessionOf(session)
 	use.opened = address(r.field(timeline.SourceIP))
 	use.openedAt = r.Time
-	b.link(OfRole, session, b.entity(Ref{CloudRole, role}, r), Certain, "the request names it", r)
+	use.bySAML = r.field(timeline.EventAction) == "AssumeRoleWithSAML"
+	use.role = b.entity(Ref{CloudRole, role}, r)
+	if use.name == "" {
+		use.name = strings.Clone(name)
+	}
+	b.link(OfRole, session, use.role, Certain, "the request names it", r)
 	for _, o := range openers {
 		if o != none && b.g.Entities[o].Kind == Account {
 			use.openedBy = o
@@ -167,6 +177,10 @@ func (b *builder) openers(r *row, who int32) (list []int32, why string) {
 	}
 	if r.text(cloudIdentity+"type") == "AWSService" {
 		return nil, ""
+	}
+	if webIdentity(r).Kind == Repository {
+		_, what, _ := repositorySubject(r.field(timeline.UserName))
+		return []int32{who}, "; the web identity's subject is the repository, at " + what
 	}
 	return []int32{who}, ""
 }

@@ -21,26 +21,29 @@ type Kind string
 
 // The kinds of entities, and how they are named.
 const (
-	Pod       Kind = "pod"             // NAMESPACE/NAME
-	Container Kind = "container"       // the id; the first 12 digits of a long one
-	Image     Kind = "image"           // as it was asked for
-	Node      Kind = "node"            // the host's name
-	Process   Kind = "process"         // HOST/PID@START
-	Account   Kind = "service-account" // NAMESPACE/NAME
-	User      Kind = "user"            // as the API server knows it
-	HostUser  Kind = "host-user"       // HOST/NAME
-	Token     Kind = "token"           // the credential's id, else pod/NAMESPACE/NAME/UID
-	Address   Kind = "address"         // an IP address
-	Session   Kind = "cloud-session"   // the access key's id, else ROLE/SESSION
-	AccessKey Kind = "access-key"      // of a user, for good
-	CloudUser Kind = "cloud-user"      // the user's name or what the provider calls it
-	CloudRole Kind = "cloud-role"      // the role's name
-	Instance  Kind = "instance"        // the machine's id
-	Workload  Kind = "workload"        // RESOURCE/NAMESPACE/NAME
-	Service   Kind = "service"         // NAMESPACE/NAME
-	Object    Kind = "object"          // RESOURCE/NAMESPACE/NAME, of all others
-	File      Kind = "file"            // CONTAINER:PATH or HOST:PATH
-	Request   Kind = "request"         // the row's id
+	Pod        Kind = "pod"             // NAMESPACE/NAME
+	Container  Kind = "container"       // the id; the first 12 digits of a long one
+	Image      Kind = "image"           // as it was asked for
+	Node       Kind = "node"            // the host's name
+	Process    Kind = "process"         // HOST/PID@START
+	Account    Kind = "service-account" // NAMESPACE/NAME
+	User       Kind = "user"            // as the API server knows it
+	HostUser   Kind = "host-user"       // HOST/NAME
+	Token      Kind = "token"           // the credential's id, else pod/NAMESPACE/NAME/UID
+	Address    Kind = "address"         // an IP address
+	Session    Kind = "cloud-session"   // the access key's id, else ROLE/SESSION
+	AccessKey  Kind = "access-key"      // of a user, for good
+	CloudUser  Kind = "cloud-user"      // the user's name or what the provider calls it
+	CloudRole  Kind = "cloud-role"      // the role's name
+	Instance   Kind = "instance"        // the machine's id
+	OktaUser   Kind = "okta-user"       // the person's address in Okta
+	GitHubUser Kind = "github-user"     // the login
+	Repository Kind = "repository"      // ORGANISATION/NAME
+	Workload   Kind = "workload"        // RESOURCE/NAMESPACE/NAME
+	Service    Kind = "service"         // NAMESPACE/NAME
+	Object     Kind = "object"          // RESOURCE/NAMESPACE/NAME, of all others
+	File       Kind = "file"            // CONTAINER:PATH or HOST:PATH
+	Request    Kind = "request"         // the row's id
 )
 
 // Ref names an entity.
@@ -94,9 +97,9 @@ const (
 	TokenOf                    // token → service account
 	BoundTo                    // token → pod
 	IssuedTo                   // user → token
-	ActsAs                     // user → user, service account
+	ActsAs                     // user → user, service account; service account, repository → cloud user
 	UsedFrom                   // token, session, access key → address
-	Opened                     // service account, pod, user, instance → session
+	Opened                     // service account, pod, user, instance, repository, okta user → session
 	OfRole                     // session → role
 	KeyOf                      // access key → cloud user
 	Called                     // session → object (call/SERVICE:CALL)
@@ -109,6 +112,7 @@ const (
 	Changed                    // the same
 	Deleted                    // the same
 	UsesToken                  // pod, workload → service account
+	SamePerson                 // okta user → user, cloud user, github user
 	numLinkKinds
 )
 
@@ -117,7 +121,7 @@ var linkKinds = [numLinkKinds]string{
 	Forwarded: "was forwarded to", AskedFor: "asked for", Entered: "led into", TokenOf: "is a token of", BoundTo: "is bound to", IssuedTo: "had issued",
 	ActsAs: "acted as", UsedFrom: "was used from", Opened: "opened", OfRole: "has the role", KeyOf: "is a key of", Called: "called",
 	HasAddress: "has the address", Reached: "connected to", Wrote: "wrote", RunAs: "was run as", OwnedBy: "is owned by", Created: "created",
-	Changed: "changed", Deleted: "deleted", UsesToken: "has the identity of",
+	Changed: "changed", Deleted: "deleted", UsesToken: "has the identity of", SamePerson: "is the same person as",
 }
 
 func (k LinkKind) String() string { return linkKinds[k] }

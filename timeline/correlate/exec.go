@@ -156,6 +156,9 @@ func (b *builder) forwarded(f *finder, q *request) {
 // normal is a command without what the sources write differently: quotes,
 // escapes and runs of blanks.
 func normal(command string) string {
+	if isNormal(command) {
+		return command
+	}
 	command = strings.Map(func(r rune) rune {
 		switch r {
 		case '\'', '"', '\\':
@@ -164,6 +167,20 @@ func normal(command string) string {
 		return r
 	}, command)
 	return strings.Join(strings.Fields(command), " ")
+}
+
+// isNormal tells most commands that are so already: each is looked at for every
+// request that was made when it started.
+func isNormal(command string) bool {
+	before := byte(' ')
+	for i := range len(command) {
+		c := command[i]
+		if c < ' ' || c >= 0x7f || c == '\'' || c == '"' || c == '\\' || c == ' ' && before == ' ' {
+			return false
+		}
+		before = c
+	}
+	return before != ' ' || command == ""
 }
 
 // sameWords compares commands in their normal form; of the first words the last

@@ -34,13 +34,13 @@ func newFinder(b *builder) *finder {
 			f.byContainer[c] = append(f.byContainer[c], i)
 		}
 	}
-	for i := range b.g.Links {
-		if l := &b.g.Links[i]; l.Kind == InPod {
+	b.eachLink(func(l *Link) {
+		if l.Kind == InPod {
 			c := b.g.names.id(b.g.Entities[l.From].Name)
 			f.podsOf[int32(l.To)] = append(f.podsOf[int32(l.To)], c)
 			f.labels[c] = b.g.Entities[l.From].Label
 		}
-	}
+	})
 	for _, list := range f.podsOf {
 		slices.SortFunc(list, func(x, y int32) int { return strings.Compare(b.g.names.text(x), b.g.names.text(y)) })
 	}

@@ -23,6 +23,8 @@ type Proc struct {
 	End         timeline.Time
 	Inherited   bool // its container is concluded from its parents
 	Sources     []string
+	Files       int            // events that tell of files that it used
+	Network     int            // and of connections that it made
 	Row         timeline.RowID // the first that tells of it
 	Children    []*Proc
 }
@@ -110,6 +112,7 @@ func (g *Graph) proc(i int32) *Proc {
 		Ref: processRef(&g.names, p), Host: g.names.text(p.host), PID: int64(p.pid), PPID: int64(p.ppid),
 		Executable: g.names.text(p.exe), CommandLine: g.names.text(p.cmd), User: g.names.text(p.user), Container: g.names.text(p.container),
 		Start: timeline.Time{Micros: p.start}, StartKnown: p.known, End: timeline.NoTime, Inherited: p.inherited, Row: p.row,
+		Files: int(p.files), Network: int(p.network),
 	}
 	if p.end != noTime {
 		out.End = timeline.Time{Micros: p.end}

@@ -32,6 +32,8 @@ func FuzzBuild(f *testing.F) {
 	f.Add("auditd.log", "executed", "root", "n", "runc exec "+strings.Repeat("ab", 32), "::1", int64(1), int64(2))
 	f.Add("cilium_tetragon.log", "wrote-to-file", "x", "/tmp/x", "sh /tmp/x", "fe80::1%eth0", int64(-1), int64(1<<40))
 	f.Add("aws.cloudtrail", "AssumeRoleWithWebIdentity", "p.svc.id.goog[a/b]", "arn:aws:sts::1:assumed-role/r/s", `[{"key":"kubernetes-namespace","value":"x"}]`, "a", int64(0), int64(0))
+	f.Add("gcp.audit", "GenerateAccessToken", "p.svc.id.goog[a/b]", "x.svc.id.goog/subject/ns/a/sa/b", "keys/k", "192.0.2.1", int64(0), int64(0))
+	f.Add("azure.activitylogs", "x", "app", "token", "c", "192.0.2.1", int64(0), int64(0))
 	f.Add("amber.process", "process-started", "eks-a-b-0123456789012345678901234567890123456", "b", "c", "255.255.255.255", int64(3), int64(3))
 	f.Fuzz(func(t *testing.T, dataset, action, who, what, text, ip string, pid, ppid int64) {
 		var list []timeline.Row

@@ -11,7 +11,7 @@ import (
 // little more than their bytes.
 type interned struct {
 	seed   maphash.Seed
-	ids    map[uint64]int32
+	ids    table
 	places []place32
 	chunks [][]byte
 }
@@ -26,38 +26,32 @@ type place32 struct {
 const chunkSize = math.MaxUint16 + 1
 
 func newInterned() interned {
-	return interned{seed: maphash.MakeSeed(), ids: map[uint64]int32{}, places: make([]place32, 1)}
+	return interned{seed: maphash.MakeSeed(), places: make([]place32, 1)}
 }
 
 // find gives the number of a text that is kept.
 func (n *interned) find(s string) (int32, bool) {
 	i, _ := n.look(s)
-	return i, i >= 0
+	return i, i != none
 }
 
-// look gives the number, or -1 and the hash under which it is to be kept. Texts
-// of one hash have those behind it.
+// look gives the number, or none, and the hash.
 func (n *interned) look(s string) (int32, uint64) {
 	if s == "" {
 		return 0, 0
 	}
-	for h := maphash.String(n.seed, s); ; h++ {
-		i, ok := n.ids[h]
-		if !ok {
-			return -1, h
-		}
-		if n.text(i) == s {
-			return i, h
-		}
-	}
+	h := maphash.String(n.seed, s)
+	return n.ids.find(h, func(i int32) bool { return n.text(i) == s }), h
 }
+
+func (n *interned) hashOf(i int32) uint64 { return maphash.String(n.seed, n.text(i)) }
 
 func (n *interned) id(s string) int32 {
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
 	i, h := n.look(s)
-	if i >= 0 {
+	if i != none {
 		return i
 	}
 	last := len(n.chunks) - 1
@@ -69,7 +63,7 @@ func (n *interned) id(s string) int32 {
 	n.chunks[last] = append(n.chunks[last], s...)
 	i = int32(len(n.places))
 	n.places = append(n.places, place32{uint32(last), uint16(at), uint16(len(s))})
-	n.ids[h] = i
+	n.ids.put(h, i, n.hashOf)
 	return i
 }
 

@@ -61,8 +61,8 @@ func (b *builder) session(r *row, who int32, action string) {
 		return
 	}
 	b.requests = append(b.requests, request{
-		self: self, pod: target, action: action, at: r.Time.Micros, row: r.ID, time: r.Time,
-		container: r.field(timeline.ContainerName), command: normal(command), ports: r.text(forwardPorts),
+		self: self, pod: target, action: strings.Clone(action), at: r.Time.Micros, row: r.ID, time: r.Time,
+		container: strings.Clone(r.field(timeline.ContainerName)), command: strings.Clone(normal(command)), ports: strings.Clone(r.text(forwardPorts)),
 	})
 }
 

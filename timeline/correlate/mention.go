@@ -29,13 +29,17 @@ type Mention struct {
 // Mentions are the entities that a row names by itself, without what is known
 // of others. The row needs the Fields.
 func Mentions(in timeline.Row) []Mention {
-	m := mentions{r: &row{in}}
+	m := mentions{r: &row{Row: in}}
 	dataset := m.r.field(timeline.EventDataset)
 	switch {
 	case dataset == kubeAudit:
 		m.kube()
 	case dataset == cloudTrail:
 		m.cloud()
+	case dataset == googleAudit || dataset == azureActivity || dataset == azureSignIns:
+		m.federated()
+	case dataset == oktaLog || dataset == githubAudit || dataset == azureAudit:
+		m.directory()
 	default:
 		m.host(strings.HasPrefix(dataset, bundle))
 	}
@@ -80,7 +84,7 @@ func (m *mentions) cloud() {
 		m.add(With, Session, sessionName(key, role, session))
 		m.add(Actor, CloudRole, role)
 	default:
-		m.list = append(m.list, Mention{cloudPrincipal(who), Actor})
+		m.list = append(m.list, Mention{webIdentity(m.r), Actor})
 		m.add(With, AccessKey, key)
 	}
 	m.add(Place, Instance, m.r.field(timeline.CloudInstanceID))

@@ -21,7 +21,7 @@ func (b *builder) settleProcesses() {
 	t.inherit()
 	b.g.procs, b.g.byPid = t.all, t.byPid()
 	b.g.children = childrenOf(t.all)
-	t.byStart, t.live = nil, nil
+	t.byStart, t.live, t.order = nil, nil, nil
 }
 
 // adoptHost takes what names no host to be of the only one that is named.
@@ -43,18 +43,18 @@ func (t *procTable) adoptHost() {
 	}
 }
 
-// byPid is the processes of each host and pid in the order of their start.
+// byPid is the processes of each host and pid in the order of their start. It is
+// put in order anew from what it was, which takes no time where little changed.
 func (t *procTable) byPid() []int32 {
-	order := make([]int32, len(t.all))
-	for i := range order {
-		order[i] = int32(i)
+	for i := len(t.order); i < len(t.all); i++ {
+		t.order = append(t.order, int32(i))
 	}
-	slices.SortFunc(order, func(x, y int32) int {
+	slices.SortFunc(t.order, func(x, y int32) int {
 		a, b := &t.all[x], &t.all[y]
 		return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.pid, b.pid), cmp.Compare(a.start, b.start),
 			cmp.Compare(a.src, b.src), slices.Compare(a.row[:], b.row[:]))
 	})
-	return order
+	return t.order
 }
 
 // lookBack is how many processes of one pid are compared.
@@ -175,4 +175,11 @@ func (b *builder) renumber(same []int32) {
 	}
 	b.written = written
 	t.all = kept
+	order := t.order[:0]
+	for _, i := range t.order {
+		if same[i] == i {
+			order = append(order, place[i])
+		}
+	}
+	t.order = order
 }

@@ -26,7 +26,7 @@ const maxDepth = 64
 
 // Origin finds the process of a row that has its pid.
 func (g *Graph) Origin(in timeline.Row) (Origin, bool) {
-	r := row{in}
+	r := row{Row: in}
 	pid, ok := r.number(timeline.ProcessPID)
 	if !ok || pid <= 0 || pid > math.MaxInt32 {
 		return Origin{}, false

@@ -27,7 +27,7 @@ func (b *builder) owner(r *row, target Ref, object int32) {
 	}
 	user := r.field(timeline.UserName)
 	b.owned = append(b.owned, owned{
-		object: object, ref: target, owner: r.text(madeObject + "owner"), agent: r.field(timeline.UserAgent),
+		object: object, ref: target, owner: strings.Clone(r.text(madeObject + "owner")), agent: strings.Clone(r.field(timeline.UserAgent)),
 		system: strings.HasPrefix(user, "system:serviceaccount:kube-system:") && strings.HasSuffix(user, "-controller"), row: r.ID, time: r.Time,
 	})
 }
@@ -87,7 +87,7 @@ func (b *builder) generatedFrom(ref Ref, ns, name string) (int32, bool) {
 		return none, false
 	}
 	for _, resource := range resources {
-		if i, ok := b.entities[Ref{Workload, resource + "/" + ns + "/" + name[:dash]}]; ok {
+		if i, ok := b.find(Ref{Workload, resource + "/" + ns + "/" + name[:dash]}); ok {
 			return i, true
 		}
 	}

@@ -23,6 +23,7 @@ type proc struct {
 	known                           bool  // its start was seen
 	inherited                       bool  // its container is its parent's
 	first                           timeline.Time
+	files, network                  int32 // events that tell of its files, of its connections
 }
 
 const noTime = math.MinInt64
@@ -62,6 +63,7 @@ type procTable struct {
 	byEntity map[int32]int32
 	byStart  map[startKey]int32
 	live     map[pidKey]int32
+	order    []int32 // see byPid
 	lost     int64
 }
 
@@ -166,6 +168,21 @@ func (t *procTable) otherParent(old *proc, s *sight) bool {
 	return true
 }
 
+// isFull counts a process that there is no room for, before its texts are kept.
+// One of this id that is known is none.
+func (t *procTable) isFull(id string) bool {
+	if len(t.all) < maxProcesses || len(id) > maxText {
+		return false
+	}
+	if i, ok := t.names.find(id); ok {
+		if _, ok = t.byEntity[i]; ok {
+			return false
+		}
+	}
+	t.lost++
+	return true
+}
+
 func (t *procTable) add(s *sight) int32 {
 	if len(t.all) >= maxProcesses {
 		t.lost++
@@ -214,6 +231,18 @@ func (p *proc) merge(o *proc) {
 	}
 	p.target = max(p.target, o.target)
 	p.src |= o.src
+	p.files, p.network = p.files+o.files, p.network+o.network
+}
+
+// counts what an event tells of it: of a connection, or else of a file; that the
+// file was run is told by the process itself.
+func (p *proc) counts(r *row, action string) {
+	switch {
+	case r.field(timeline.DestinationIP) != "":
+		p.network++
+	case r.field(timeline.FilePath) != "" && action != "executed":
+		p.files++
+	}
 }
 
 // host reads an event of a host: of a process, a connection or a file.
@@ -223,7 +252,9 @@ func (b *builder) host(r *row) {
 	i := none
 	pid, ok := r.number(timeline.ProcessPID)
 	if ok = ok && pid > 0 && pid <= math.MaxInt32; ok && (dataset == "amber.process" || !strings.HasPrefix(dataset, bundle)) {
-		i = b.process(r, dataset, action, int32(pid))
+		if i = b.process(r, dataset, action, int32(pid)); i != none {
+			b.procs.all[i].counts(r, action)
+		}
 	}
 	b.connection(r, action)
 	if ok {
@@ -237,6 +268,9 @@ func (b *builder) process(r *row, dataset, action string, pid int32) int32 {
 	n := &b.g.names
 	s := sight{at: r.Time.Micros}
 	s.pid, s.row, s.first, s.src = pid, r.ID, r.Time, sourceBit(dataset)
+	if id := r.field(timeline.ProcessEntityID); id != "" && b.procs.isFull(id) {
+		return none
+	}
 	s.host = n.id(r.field(timeline.HostName))
 	s.exe, s.cmd = n.id(r.field(timeline.ProcessExecutable)), n.id(r.field(timeline.ProcessCommandLine))
 	if s.exe == 0 {

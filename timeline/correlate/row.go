@@ -2,17 +2,51 @@ package correlate
 
 import (
 	"encoding/hex"
+	"math"
 	"net/netip"
 	"strings"
 
 	"amber/timeline"
 )
 
-// row is a row with its values at hand.
-type row struct{ timeline.Row }
+// row is a row with its values at hand: in its map, or where it is of a stream by
+// the places of the fields.
+type row struct {
+	timeline.Row
+	at      *places // of a stream
+	texts   []string
+	numbers []int64
+}
 
-// text is a field's value, its first where it has several.
+// places are those of the fields that a stream gives.
+type places struct {
+	byName  map[string]int
+	byField [timeline.NumFields]int // -1 where it is not asked for
+}
+
+func placesOf(fields []string) *places {
+	p := &places{byName: make(map[string]int, len(fields))}
+	for f := range p.byField {
+		p.byField[f] = -1
+	}
+	for i, name := range fields {
+		p.byName[name] = i
+		if f, ok := timeline.FieldByName(name); ok {
+			p.byField[f] = i
+		}
+	}
+	return p
+}
+
+// text is a field's value, its first where it has several. What is kept of it is
+// to be cloned.
 func (r *row) text(name string) string {
+	if r.at != nil {
+		if i, ok := r.at.byName[name]; ok {
+			return r.texts[i]
+		}
+		return ""
+	}
 	switch v := r.Values[name].(type) {
 	case string:
 		return v
@@ -24,12 +58,30 @@ func (r *row) text(name string) string {
 	return ""
 }
 
-func (r *row) field(f timeline.Field) string { return r.text(f.Name()) }
+func (r *row) field(f timeline.Field) string {
+	if r.at == nil {
+		return r.text(f.Name())
+	}
+	if i := r.at.byField[f]; i >= 0 {
+		return r.texts[i]
+	}
+	return ""
+}
 
 func (r *row) number(f timeline.Field) (int64, bool) {
+	if r.at != nil {
+		i := r.at.byField[f]
+		if i < 0 || r.numbers[i] == absent {
+			return 0, false
+		}
+		return r.numbers[i], true
+	}
 	n, ok := r.Values[f.Name()].(int64)
 	return n, ok
 }
+
+// absent is the number of a stream's field that a row does not have.
+const absent = math.MinInt64
 
 func (r *row) failed() bool { return r.field(timeline.EventOutcome) == "failure" }
 

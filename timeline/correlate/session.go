@@ -47,11 +47,14 @@ func (b *builder) settleSessions() {
 		b.settleOpening(session, use, pods)
 		b.markOpening(session, use, home)
 		switch {
-		case use.opened != "" && (use.openedBy != none || use.instance != ""):
+		case use.opened != "" && (use.openedBy != none || use.instance != "" || use.signedIn):
 			b.markSession(use, use.opened, "it was opened from "+use.opened)
 		case use.instance != "" && len(use.from) > 1:
 			first := b.g.Entities[use.from[0].address].Name
 			b.markSession(use, first, "it is that of the machine "+use.instance+" and was first used from "+first)
+		case use.openedBy != none && len(use.from) > 1:
+			first := b.g.Entities[use.from[0].address].Name
+			b.markSession(use, first, "it is that of the account "+b.g.Entities[use.openedBy].Name+" and was first used from "+first)
 		}
 	}
 }
@@ -79,18 +82,18 @@ func (b *builder) markOpening(session int32, use *sessionUse, first map[int32]*s
 	if home == nil || use.opened == "" || use.opened == home.opened || b.nodeIPs[use.opened] {
 		return
 	}
-	if i, ok := b.links[linkKey{Opened, use.openedBy, session}]; ok {
-		b.g.Links[i].Odd = "it was opened from " + use.opened + ", the account's first session from " + home.opened + ", and the former is of no node that is known"
+	if i, ok := b.findLink(Opened, use.openedBy, session); ok {
+		b.linkAt(i).Odd = "it was opened from " + use.opened + ", the account's first session from " + home.opened + ", and the former is of no node that is known"
 	}
 }
 
 // settleOpening finds who opened a session of which only role and name tell.
 func (b *builder) settleOpening(session int32, use *sessionUse, pods map[string]int32) {
-	l, ok := b.links[linkKey{OfRole, session, use.role}]
+	l, ok := b.findLink(OfRole, session, use.role)
 	if !ok || use.name == "" {
 		return
 	}
-	at, row := b.g.Links[l].First, b.g.Links[l].rows[0]
+	at, row := b.linkAt(l).First, b.linkAt(l).rows[0]
 	for _, o := range b.openings[b.g.Entities[use.role].Name+"/"+use.name] {
 		if before(at, o.time) {
 			continue // it was used before
@@ -106,7 +109,7 @@ func (b *builder) settleOpening(session int32, use *sessionUse, pods map[string]
 func (b *builder) markSession(use *sessionUse, home, why string) {
 	for _, u := range use.from {
 		if ip := b.g.Entities[u.address].Name; ip != home && !b.nodeIPs[ip] {
-			b.g.Links[u.link].Odd = why + ", and this is another address, of no node that is known"
+			b.linkAt(u.link).Odd = why + ", and this is another address, of no node that is known"
 		}
 	}
 }

@@ -45,7 +45,9 @@ func (b *builder) token(r *row) {
 		b.link(BoundTo, token, use.pod, Certain, "the API server says so", r)
 	}
 	if node := r.text(userExtra + "node-name"); node != "" {
-		use.node = node
+		if use.node != node {
+			use.node = strings.Clone(node)
+		}
 		if use.pod != none {
 			b.link(OnNode, use.pod, b.entity(Ref{Node, node}, r), Certain, "its token says so", r)
 		}
@@ -66,7 +68,8 @@ func (b *builder) usedFrom(seen []usedFrom, credential int32, r *row) []usedFrom
 		return seen
 	}
 	if l := b.link(UsedFrom, credential, from, Certain, "the request came from there", r); l != nil && !known {
-		seen = append(seen, usedFrom{from, b.links[linkKey{UsedFrom, credential, from}]})
+		at, _ := b.findLink(UsedFrom, credential, from)
+		seen = append(seen, usedFrom{from, at})
 	}
 	return seen
 }
@@ -98,7 +101,7 @@ func (b *builder) settleTokens() {
 			continue
 		}
 		own := known[use.pod]
-		if node, ok := b.entities[Ref{Node, use.node}]; ok {
+		if node, ok := b.find(Ref{Node, use.node}); ok {
 			own = slices.Concat(own, known[node])
 		}
 		var why string
@@ -108,7 +111,7 @@ func (b *builder) settleTokens() {
 			home := b.firstFrom(use)
 			own = []string{b.g.Entities[home.address].Name}
 			why = "the token was used first from " + own[0] + ", and this is another address, of no node that is known"
-			if l := b.g.Links[home.link]; !isLocal(own[0]) && !b.nodeIPs[own[0]] {
+			if l := b.linkAt(home.link); !isLocal(own[0]) && !b.nodeIPs[own[0]] {
 				b.linkRow(HasAddress, use.pod, home.address, Likely, "its token was used first from there", l.First, l.rows[0])
 			}
 		}
@@ -119,7 +122,7 @@ func (b *builder) settleTokens() {
 // firstFrom is the address from which a token was used first.
 func (b *builder) firstFrom(use *tokenUse) usedFrom {
 	return slices.MinFunc(use.from, func(x, y usedFrom) int {
-		a, c := b.g.Links[x.link].First, b.g.Links[y.link].First
+		a, c := b.linkAt(x.link).First, b.linkAt(y.link).First
 		return cmp.Or(cmp.Compare(a.Micros, c.Micros), cmp.Compare(a.Nanos, c.Nanos), strings.Compare(b.g.Entities[x.address].Name, b.g.Entities[y.address].Name))
 	})
 }
@@ -128,18 +131,18 @@ func (b *builder) firstFrom(use *tokenUse) usedFrom {
 // tokens tells them.
 func (b *builder) addresses() map[int32][]string {
 	m := map[int32][]string{}
-	for i := range b.g.Links {
-		if l := &b.g.Links[i]; l.Kind == HasAddress {
+	b.eachLink(func(l *Link) {
+		if l.Kind == HasAddress {
 			m[int32(l.From)] = append(m[int32(l.From)], b.g.Entities[l.To].Name)
 		}
-	}
+	})
 	return m
 }
 
 func (b *builder) markForeign(use *tokenUse, own []string, why string) {
 	for _, u := range use.from {
 		if ip := b.g.Entities[u.address].Name; !slices.Contains(own, ip) && !isLocal(ip) && !b.nodeIPs[ip] {
-			b.g.Links[u.link].Odd = why
+			b.linkAt(u.link).Odd = why
 		}
 	}
 }

@@ -133,6 +133,12 @@ type Matcher interface {
 	Output(View) string
 }
 
+// Requirer is the further power of a Matcher to tell what is necessary in one of
+// its datasets, which is at least what is necessary in all.
+type Requirer interface {
+	RequiresOf(dataset string) []Require
+}
+
 // Problem is why a rule, or a file of rules, cannot be used, or what is doubtful
 // in it. Its texts are safe to print.
 type Problem struct {

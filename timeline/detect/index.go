@@ -13,7 +13,7 @@ type index struct {
 	always []int32 // rules without requirements
 	keys   []int   // of fields, under which rules stand
 	fields []indexField
-	checks map[int32][]check
+	checks [][]check // by rule
 }
 
 type indexField struct {
@@ -91,12 +91,12 @@ type fieldKey struct {
 
 // newIndex is of the rules of one dataset.
 func newIndex(s *Set, dataset string, rules []int32) *index {
-	x := &index{checks: map[int32][]check{}}
+	x := &index{checks: make([][]check, len(s.Matchers))}
 	numbers := map[fieldKey]int{}
 	usable := map[int32][]check{}
 	distinct := map[int]map[uint64]bool{}
 	for _, rule := range rules {
-		for _, req := range s.Matchers[rule].Requires() {
+		for _, req := range requiresOf(s.Matchers[rule], dataset) {
 			hashes, ok := hashesOf(req.Values)
 			if !ok {
 				continue
@@ -124,6 +124,13 @@ func newIndex(s *Set, dataset string, rules []int32) *index {
 	return x
 }
 
+func requiresOf(m Matcher, dataset string) []Require {
+	if r, ok := m.(Requirer); ok {
+		return r.RequiresOf(dataset)
+	}
+	return m.Requires()
+}
+
 func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int {
 	at, ok := numbers[k]
 	if !ok {
@@ -141,7 +148,7 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 // then of the field with the most values among all rules, then with the fewest
 // values of its own. The others are checked before the rule is asked.
 func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bool) {
-	usable = slices.Clone(usable)
+	usable = slices.DeleteFunc(slices.Clone(usable), func(c check) bool { return x.implied(c, usable) })
 	slices.SortStableFunc(usable, func(a, b check) int {
 		return cmp.Or(x.cost(a)-x.cost(b), len(distinct[b.field])-len(distinct[a.field]), x.search(a)-x.search(b), len(a.hashes)-len(b.hashes), a.field-b.field)
 	})
@@ -157,6 +164,16 @@ func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bo
 		f.rules[h] = append(f.rules[h], rule)
 	}
 	x.checks[rule] = slices.Delete(usable, best, best+1)
+}
+
+// implied tells of a requirement that a field be there whether another asks for
+// one of its values.
+func (x *index) implied(c check, all []check) bool {
+	f := &x.fields[c.field]
+	return len(c.hashes) == 0 && slices.ContainsFunc(all, func(o check) bool {
+		g := &x.fields[o.field]
+		return len(o.hashes) > 0 && g.name == f.name && g.column == f.column
+	})
 }
 
 // cost orders requirements: those that are had without reading the record before

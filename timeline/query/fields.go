@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -28,6 +29,41 @@ func (p *parser) field(name string, at int) (Field, error) {
 	}
 	guess := nearest(name, append(columns(), p.opts.Extra...), math.MaxInt)
 	return Field{}, p.fail(at, "no field is called "+quote(name), guess)
+}
+
+// IsColumn tells whether every timeline knows the name.
+func IsColumn(name string) bool { return slices.Contains(columns(), name) }
+
+// Known refuses a name that no field of a timeline has whose fields without a
+// column are extra, and says which one may have been meant.
+func Known(name string, extra []string) error {
+	if IsColumn(name) || slices.Contains(extra, name) {
+		return nil
+	}
+	guess := nearest(name, append(columns(), extra...), math.MaxInt)
+	if guess == "" {
+		return fmt.Errorf("this timeline has no field %q", name)
+	}
+	return fmt.Errorf("this timeline has no field %q; did you mean %s?", name, guess)
+}
+
+// NamesExtra tells whether a query asks for a field without a column.
+func NamesExtra(e timeline.Expr) bool {
+	switch e := e.(type) {
+	case *And:
+		return slices.ContainsFunc(e.Terms, NamesExtra)
+	case *Or:
+		return slices.ContainsFunc(e.Terms, NamesExtra)
+	case *Not:
+		return NamesExtra(e.Term)
+	case *Exists:
+		return e.Field.Kind == Extra
+	case *Match:
+		return e.Field.Kind == Extra
+	case *TextRange:
+		return e.Field.Kind == Extra
+	}
+	return false
 }
 
 func kindOf(f timeline.Field) Kind {

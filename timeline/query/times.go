@@ -14,7 +14,10 @@ import (
 // the first behind it. 2026-11-22 is a day, 02:10 a minute.
 type moment struct{ from, to time.Time }
 
-var errNoDate = errors.New("a time without a date: put the date before it, or into the other end of the range")
+var (
+	errNoDate = errors.New("a time without a date: put the date before it, or into the other end of the range")
+	errYear   = errors.New("the year is out of range")
+)
 
 // layouts by what they give, from the year on; the unit is how long the time
 // that was written lasts.
@@ -145,37 +148,56 @@ func relative(s string, t time.Time) (time.Time, error) {
 		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
 			n++
 		}
-		count, err := strconv.Atoi(s[:n])
+		count, err := strconv.ParseInt(s[:n], 10, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			return t, errYear
+		}
 		if err != nil || n == len(s) || s[0] != '-' && s[0] != '+' {
 			return t, fmt.Errorf("now%s is no time: write now-15m or now-1d", s)
 		}
-		var ok bool
-		if t, ok = shift(t, count, s[n]); !ok {
-			return t, fmt.Errorf("no unit of time is called %q: use s m h d w M y", s[n:n+1])
+		if t, err = shift(t, count, s[n]); err != nil {
+			return t, err
 		}
 		s = s[n+1:]
 	}
 	return t, nil
 }
 
-func shift(t time.Time, n int, unit byte) (time.Time, bool) {
+// maxShift is more of any unit than the years that a timeline has, apart from
+// seconds: what is counted with it does not wrap around.
+const maxShift = 400_000_000_000
+
+func shift(t time.Time, n int64, unit byte) (time.Time, error) {
+	if n < -maxShift || n > maxShift {
+		return t, errYear
+	}
 	switch unit {
 	case 's':
-		return t.Add(time.Duration(n) * time.Second), true
+		t = later(t, n)
 	case 'm':
-		return t.Add(time.Duration(n) * time.Minute), true
+		t = later(t, 60*n)
 	case 'h':
-		return t.Add(time.Duration(n) * time.Hour), true
+		t = later(t, 60*60*n)
 	case 'd':
-		return t.AddDate(0, 0, n), true
+		t = later(t, 24*60*60*n)
 	case 'w':
-		return t.AddDate(0, 0, 7*n), true
+		t = later(t, 7*24*60*60*n)
 	case 'M':
-		return t.AddDate(0, n, 0), true
+		t = t.AddDate(0, int(n), 0)
 	case 'y':
-		return t.AddDate(n, 0, 0), true
+		t = t.AddDate(int(n), 0, 0)
+	default:
+		return t, fmt.Errorf("no unit of time is called %q: use s m h d w M y", string(unit))
 	}
-	return t, false
+	if t.Year() < 1 || t.Year() > 9999 {
+		return t, errYear
+	}
+	return t, nil
+}
+
+// later adds seconds; a time.Duration holds 292 years alone.
+func later(t time.Time, seconds int64) time.Time {
+	return time.Unix(t.Unix()+seconds, int64(t.Nanosecond())).UTC()
 }
 
 func timeOf(t time.Time) timeline.Time {

@@ -257,7 +257,10 @@ func (p *parser) numberRange(f Field, lo, hi bound, start int) (timeline.Expr, e
 		if err != nil {
 			return nil, err
 		}
-		if r.Lo = n; !lo.inclusive && n < math.MaxInt64 {
+		if !lo.inclusive && n == math.MaxInt64 {
+			return nil, p.fail(start, "no number is in this range", "")
+		}
+		if r.Lo = n; !lo.inclusive {
 			r.Lo++
 		}
 	}
@@ -266,7 +269,10 @@ func (p *parser) numberRange(f Field, lo, hi bound, start int) (timeline.Expr, e
 		if err != nil {
 			return nil, err
 		}
-		if r.Hi = n; !hi.inclusive && n > math.MinInt64 {
+		if !hi.inclusive && n == math.MinInt64 {
+			return nil, p.fail(start, "no number is in this range", "")
+		}
+		if r.Hi = n; !hi.inclusive {
 			r.Hi--
 		}
 	}
@@ -334,7 +340,7 @@ func (p *parser) moment(b bound, base time.Time) (moment, error) {
 	}
 	m, err := parseMoment(b.word.text(), base, p.opts.Now)
 	if err == nil && (m.from.Year() < 1 || m.from.Year() > 9999) {
-		err = errors.New("the year is out of range")
+		err = errYear
 	}
 	if err != nil {
 		return m, p.fail(b.at, err.Error(), "")

@@ -7,14 +7,16 @@ import (
 )
 
 // bloom tells which row ids a segment may have: a split block Bloom filter as
-// Parquet has it, of blocks of eight words, at about one false answer in 600. Row
+// Parquet has it, of blocks of eight words, at about one false answer in 250. Row
 // ids are hashes already.
 type bloom []byte
 
 const bloomBlock = 32
 
-// newBloom has room for n ids, at 16 bits each.
-func newBloom(n int) bloom { return make(bloom, max(1, (n*2+bloomBlock-1)/bloomBlock)*bloomBlock) }
+// newBloom has room for n ids, at 12 bits each.
+func newBloom(n int) bloom {
+	return make(bloom, max(1, (n*3/2+bloomBlock-1)/bloomBlock)*bloomBlock)
+}
 
 var bloomSalt = [8]uint32{
 	0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,

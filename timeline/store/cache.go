@@ -58,6 +58,17 @@ func cached[T any](c *cache, key cacheKey, make func() (T, int, error)) (T, erro
 	return v, nil
 }
 
+// forget drops the dictionaries of a segment.
+func (c *cache) forget(segment int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.items {
+		if key.segment == segment && key.filter == "" {
+			c.drop(e)
+		}
+	}
+}
+
 func (c *cache) drop(e *list.Element) {
 	item := c.recent.Remove(e).(*cacheItem)
 	delete(c.items, item.key)

@@ -2,17 +2,15 @@ package store
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
+	"amber/evidence/durable/durabletest"
 	"amber/timeline"
 )
 
@@ -41,13 +39,7 @@ func TestCrashMerging(t *testing.T) {
 // builder is the program that is killed.
 func builder(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "builder")
-	cmd := exec.Command("go", "build", "-tags", "fault", "-o", bin, "./testdata/builder")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the builder: %v\n%s", err, out)
-	}
-	return bin
+	return durabletest.Build(t, "./testdata/builder")
 }
 
 // killed kills a builder of those events at each point, and looks at what is
@@ -81,24 +73,11 @@ func killed(t *testing.T, bin, former, from, to string, rows map[int64]int) {
 
 // add runs the builder until the at-th point, 0 for none, and gives the last
 // point that it passed.
-func add(t *testing.T, bin, dir, from, to string, at int) (point string, died bool) {
+func add(t *testing.T, bin, dir, from, to string, at int) (string, bool) {
 	t.Helper()
-	list := filepath.Join(t.TempDir(), "points")
 	cmd := exec.Command(bin, dir, from, to)
-	cmd.Env = append(os.Environ(), "AMBER_FAULT_LIST="+list, "AMBER_FAULT_AT="+strconv.Itoa(at))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	died = errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
-	if err != nil && !died {
-		t.Fatalf("at point %d: %v\n%s", at, err, out)
-	}
-	text, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	_, point, _ = strings.Cut(lines[len(lines)-1], " ")
-	return point, died
+	points, died := durabletest.Run(t, cmd, at)
+	return durabletest.Last(points), died
 }
 
 // generation checks that a timeline is whole, and says which one it is.

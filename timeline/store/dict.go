@@ -102,11 +102,11 @@ func (d *dict) look(v []byte) uint32 {
 
 func (d *dict) add(v []byte) uint32 {
 	if d.raw {
-		d.arena = append(d.arena, v...)
+		d.arena = append(room(d.arena, len(v)), v...)
 	} else {
-		d.arena = appendText(d.arena, v)
+		d.arena = appendText(room(d.arena, len(v)), v)
 	}
-	d.ends = append(d.ends, uint32(len(d.arena)))
+	d.ends = push(d.ends, uint32(len(d.arena)))
 	return uint32(len(d.ends))
 }
 

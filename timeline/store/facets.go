@@ -189,6 +189,6 @@ func (t *tally) partial(n int, done bool) timeline.Partial {
 	slices.SortFunc(p.Buckets, func(a, b timeline.Bucket) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Key, b.Key))
 	})
-	p.Buckets = p.Buckets[:min(n, len(p.Buckets))]
+	p.Buckets = p.Buckets[:max(0, min(n, len(p.Buckets)))]
 	return p
 }

@@ -9,11 +9,12 @@ import (
 )
 
 // An index file is: magic; the CRC-32C and the length of the directory; the
-// directory; the row id filter; the trigram matrix, padded to sums of sumBlock.
-// The directory holds the CRC of the filter and one for every sumBlock bytes of
-// the matrix, so that a search reads and checks a few of those alone.
+// directory; the row id filter; the trigram matrix, padded to sums of sumBlock;
+// the seeds' filter of each block. The directory holds the CRC of the filters and
+// one for every sumBlock bytes of the matrix, so that a search reads and checks a
+// few of those alone.
 const (
-	indexMagic = "AMBIDX02"
+	indexMagic = "AMBIDX04"
 	indexHead  = len(indexMagic) + 8
 	sumBlock   = 4096
 	maxIndex   = 1 << 28 // bytes of a directory or filter that are believed
@@ -30,6 +31,7 @@ type directory struct {
 	bloom  int     // bytes of the filter
 	sum    uint32  // its CRC
 	sums   []uint32
+	seeds  []seedFilter // of each block
 }
 
 func (d *directory) blocks() int { return (d.rows + blockRows - 1) / blockRows }
@@ -61,12 +63,18 @@ func (s *sealer) index(w io.Writer) error {
 		d.firsts = append(d.firsts, s.c.micros[s.order[at]])
 	}
 	d.last = s.c.micros[s.order[len(s.order)-1]]
-	return d.write(w, s.bloom, s.tri)
+	return d.write(w, s.bloom, s.tri, s.seeds)
 }
 
 // write writes the index file of a directory without its sums, and enters them.
-func (d *directory) write(w io.Writer, ids bloom, sets []trigrams) error {
+func (d *directory) write(w io.Writer, ids bloom, sets []trigrams, found []seeds) error {
 	tri := matrix(sets)
+	var filters []byte
+	for b := range found {
+		f := found[b].filter()
+		filters = append(filters, f...)
+		d.seeds = append(d.seeds, filterOf(f))
+	}
 	d.bloom, d.sum = len(ids), crc32.Checksum(ids, castagnoli)
 	for at := 0; at < len(tri); at += sumBlock {
 		d.sums = append(d.sums, crc32.Checksum(tri[at:min(len(tri), at+sumBlock)], castagnoli))
@@ -74,7 +82,7 @@ func (d *directory) write(w io.Writer, ids bloom, sets []trigrams) error {
 	body := d.encode()
 	head := binary.LittleEndian.AppendUint32([]byte(indexMagic), crc32.Checksum(body, castagnoli))
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(body)))
-	for _, part := range [][]byte{head, body, ids, tri} {
+	for _, part := range [][]byte{head, body, ids, tri, filters} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
@@ -97,6 +105,9 @@ func (d *directory) encode() []byte {
 	b = binary.LittleEndian.AppendUint32(b, d.sum)
 	for _, sum := range d.sums {
 		b = binary.LittleEndian.AppendUint32(b, sum)
+	}
+	for _, f := range d.seeds {
+		b = binary.LittleEndian.AppendUint32(binary.AppendUvarint(b, uint64(f.size)), f.sum)
 	}
 	return b
 }
@@ -146,6 +157,11 @@ func readDirectory(b []byte) (*directory, error) {
 	d.sum = r.fixed()
 	for range (matrixSize(d.blocks()) + sumBlock - 1) / sumBlock {
 		d.sums = append(d.sums, r.fixed())
+	}
+	for range d.blocks() {
+		f := seedFilter{r.length(maxIndex), r.fixed()}
+		r.bad = r.bad || f.size%bloomBlock != 0
+		d.seeds = append(d.seeds, f)
 	}
 	if r.bad || len(r.src) > 0 || d.bloom == 0 || d.bloom%bloomBlock != 0 {
 		return nil, corrupt("an index whose directory does not fit")

@@ -55,6 +55,9 @@ type File struct {
 	Source string // the name of the source that read it
 	Kept   bool   // under timeline/raw by its digest; else Path is all there is
 	Skew   time.Duration
+	// Written is when the file was last written, of sources that go by it
+	// (timeline.Placed); the zero time of all others.
+	Written time.Time
 }
 
 // fileJSON is a File as it is written. A path need not be UTF-8.
@@ -67,6 +70,7 @@ type fileJSON struct {
 	Source  string `json:"source"`
 	Kept    bool   `json:"kept"`
 	Skew    int64  `json:"skew_micros,omitempty,string"`
+	Written int64  `json:"written_micros,omitempty,string"`
 }
 
 // MarshalJSON writes the digest in hexadecimal and the skew in microseconds.
@@ -74,6 +78,9 @@ func (f File) MarshalJSON() ([]byte, error) {
 	j := fileJSON{
 		SHA256: hex.EncodeToString(f.Digest[:]), Size: f.Size, Offset: f.Offset,
 		Source: f.Source, Kept: f.Kept, Skew: f.Skew.Microseconds(),
+	}
+	if !f.Written.IsZero() {
+		j.Written = f.Written.UnixMicro()
 	}
 	if isText(f.Path) {
 		j.Path = f.Path
@@ -96,6 +103,9 @@ func (f *File) UnmarshalJSON(b []byte) error {
 	*f = File{
 		Digest: [32]byte(sum), Size: j.Size, Path: j.Path + string(j.RawPath), Offset: j.Offset,
 		Source: j.Source, Kept: j.Kept, Skew: time.Duration(j.Skew) * time.Microsecond,
+	}
+	if j.Written != 0 {
+		f.Written = time.UnixMicro(j.Written).UTC()
 	}
 	return nil
 }

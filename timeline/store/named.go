@@ -162,19 +162,19 @@ func (c *columns) addExtras(e *timeline.Event, row int) {
 		k := c.names.number(before, x)
 		before = k
 		if k == 0 {
-			c.extra = append(c.extra, pair{c.keys.put(x.Name), c.values.put(x.Value), 0})
+			c.extra = push(c.extra, pair{c.keys.put(x.Name), c.values.put(x.Value), 0})
 			continue
 		}
 		info := &c.names.info[k-1]
 		if info.column >= 0 && len(c.named[info.column].rows) <= row {
 			col := &c.named[info.column]
-			col.rows = append(pad(col.rows, row, 0), col.put(x.Value))
+			col.rows = push(pad(col.rows, row, 0), col.put(x.Value))
 			continue
 		}
 		if info.key == 0 {
 			info.key = c.keys.put(x.Name)
 		}
-		c.extra = append(c.extra, pair{info.key, info.values.put(x.Value), k})
+		c.extra = push(c.extra, pair{info.key, info.values.put(x.Value), k})
 	}
-	c.extras = append(c.extras, uint32(len(c.extra)))
+	c.extras = push(c.extras, uint32(len(c.extra)))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"amber/timeline"
@@ -52,7 +51,7 @@ func Open(dir string, o OpenOptions) (*Store, error) {
 			return nil, err
 		}
 		s, err := openManifest(dir, man, o)
-		if err == nil && !s.mended() || tries == maxReopened || !superseded(dir, man) {
+		if err == nil && s.Mended() == 0 || tries == maxReopened || !superseded(dir, man) {
 			return s, err
 		}
 		if s != nil {
@@ -68,9 +67,16 @@ func superseded(dir string, man *Manifest) bool {
 	return err == nil && now.Generation != man.Generation
 }
 
-// mended tells whether an index had to be made anew.
-func (s *Store) mended() bool {
-	return slices.ContainsFunc(s.segs, func(seg *segment) bool { return seg.mended })
+// Mended is of how many segments the index was missing, damaged or of another
+// version of amber, and was made anew in memory, which each opening takes the
+// time for: Compact writes them.
+func (s *Store) Mended() (n int) {
+	for _, seg := range s.segs {
+		if seg.mended {
+			n++
+		}
+	}
+	return n
 }
 
 func openManifest(dir string, man *Manifest, o OpenOptions) (*Store, error) {

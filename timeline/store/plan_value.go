@@ -261,7 +261,7 @@ func (n *valueNode) hitsOf(sc *scan, leaf int) (*block, []bool, error) {
 		return nil, nil, err
 	}
 	b, err := sc.block(leaf)
-	if err != nil {
+	if err != nil || b == nil { // a segment whose leaf is empty has no block of it
 		return nil, nil, err
 	}
 	if plain {

@@ -45,20 +45,21 @@ func (s *segment) checkData() error {
 
 // index reads all rows again for the index.
 func (s *segment) index() ([]byte, error) {
-	x := &indexer{tri: make([]trigrams, s.blocks()), ids: newBloom(s.rows)}
+	x := &indexer{tri: make([]trigrams, s.blocks()), seeds: make([]seeds, s.blocks()), ids: newBloom(s.rows)}
 	for b := range s.blocks() {
 		if err := x.block(s, b); err != nil {
 			return nil, err
 		}
 	}
 	var image bytes.Buffer
-	err := s.directory.write(&image, x.ids, x.tri)
+	err := s.directory.write(&image, x.ids, x.tri, x.seeds)
 	return image.Bytes(), err
 }
 
 // indexer gathers what an index has of each block.
 type indexer struct {
 	tri    []trigrams
+	seeds  []seeds
 	ids    bloom
 	met    map[uint32]bool
 	folded []byte
@@ -100,6 +101,7 @@ func (x *indexer) texts(s *segment, leaf, b int) error {
 		if k != 0 && !x.met[k] {
 			x.met[k] = true
 			x.folded = x.tri[b].add(bl.words.text(k), nil, x.folded)
+			x.seeds[b].add(bl.words.text(k))
 		}
 	}
 	return nil
@@ -142,6 +144,7 @@ func (d *directory) provisional() []byte {
 	p := *d
 	p.firsts = make([]int64, d.blocks())
 	p.bloom, p.sums = bloomBlock, make([]uint32, (matrixSize(d.blocks())+sumBlock-1)/sumBlock)
+	p.seeds = make([]seedFilter, d.blocks())
 	return p.encode()
 }
 

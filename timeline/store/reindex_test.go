@@ -50,6 +50,9 @@ func TestMissingIndex(t *testing.T) {
 	if got := allRows(t, dir); !sameRows(got, want) {
 		t.Error("without indexes there are other rows")
 	}
+	if s := open(t, dir); s.Mended() != len(s.segs) {
+		t.Errorf("%d of %d indexes were made anew", s.Mended(), len(s.segs))
+	}
 	w, err := NewWriter(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +68,9 @@ func TestMissingIndex(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, indexDir, s.Name+".idx")); errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s has no index", s.Name)
 		}
+	}
+	if n := open(t, dir).Mended(); n != 0 {
+		t.Errorf("%d indexes were made anew once they were written", n)
 	}
 	if got := allRows(t, dir); !sameRows(got, want) {
 		t.Error("after the indexes were made again there are other rows")

@@ -66,7 +66,11 @@ func (p pick) cursor(after bool) timeline.Cursor {
 
 // take gives the next n rows and whether there are more.
 func (m *merged) take(ctx context.Context, n int) ([]pick, bool, error) {
-	var out []pick
+	return m.takeInto(ctx, nil, n)
+}
+
+// takeInto is take, with the room that out has.
+func (m *merged) takeInto(ctx context.Context, out []pick, n int) ([]pick, bool, error) {
 	for {
 		h, err := m.next(ctx)
 		if err != nil || h == nil {

@@ -173,10 +173,10 @@ func sizeOf(e *timeline.Event) (int, error) {
 // add appends one row; skew is in microseconds.
 func (c *columns) add(e *timeline.Event, skew int64) {
 	row := c.len()
-	c.micros = append(c.micros, e.Time.Micros+skew)
-	c.source = append(c.source, e.Time.Micros)
+	c.micros = push(c.micros, e.Time.Micros+skew)
+	c.source = push(c.source, e.Time.Micros)
 	c.skewed = c.skewed || skew != 0
-	c.nanos = append(c.nanos, e.Time.Nanos)
+	c.nanos = push(c.nanos, e.Time.Nanos)
 	if e.End != timeline.NoTime {
 		c.end = append(pad(c.end, row, timeline.NoTime), e.End)
 	}
@@ -188,9 +188,9 @@ func (c *columns) add(e *timeline.Event, skew int64) {
 		c.tuple = appendVendorKey(c.tuple[:0], e)
 		id = hashID(c.tuple)
 	}
-	c.ids = append(c.ids, id)
-	c.sub = append(c.sub, e.Sub)
-	c.parts = append(c.parts, partsOf(e))
+	c.ids = push(c.ids, id)
+	c.sub = push(c.sub, e.Sub)
+	c.parts = push(c.parts, partsOf(e))
 	c.addFields(e, row)
 	c.addExtras(e, row)
 	c.addRaw(e)
@@ -198,7 +198,7 @@ func (c *columns) add(e *timeline.Event, skew int64) {
 
 func pad[T any](s []T, n int, v T) []T {
 	for len(s) < n {
-		s = append(s, v)
+		s = push(s, v)
 	}
 	return s
 }
@@ -216,7 +216,7 @@ func (c *columns) addFields(e *timeline.Event, row int) {
 		default:
 			id = col.put(e.GetStr(f))
 		}
-		col.rows = append(pad(col.rows, row, 0), id)
+		col.rows = push(pad(col.rows, row, 0), id)
 	}
 }
 
@@ -240,10 +240,10 @@ func (col *column) putList(values [][]byte, scratch *[]byte) uint32 {
 func (c *columns) addRaw(e *timeline.Event) {
 	for _, ref := range e.Raw {
 		for _, r := range ref.Ranges {
-			c.raw = append(c.raw, rawRange{ref.File, r.Offset, r.Length})
+			c.raw = push(c.raw, rawRange{ref.File, r.Offset, r.Length})
 		}
 	}
-	c.raws = append(c.raws, uint32(len(c.raw)))
+	c.raws = push(c.raws, uint32(len(c.raw)))
 }
 
 // span is the part of a flat slice that a row has.

@@ -15,6 +15,7 @@ type sealer struct {
 	out    *pages
 	chunks [numLeaves]chunk
 	tri    []trigrams
+	seeds  []seeds
 	bloom  bloom
 
 	c     *columns
@@ -57,6 +58,10 @@ func (s *sealer) group(c *columns, order []uint32) (rowGroup, error) {
 	s.chunks = [numLeaves]chunk{}
 	blocks := (len(order) + blockRows - 1) / blockRows
 	s.tri = append(s.tri[:0], make([]trigrams, blocks)...)
+	s.seeds = append(s.seeds[:min(len(s.seeds), blocks)], make([]seeds, max(0, blocks-len(s.seeds)))...)
+	for b := range s.seeds {
+		s.seeds[b].reset()
+	}
 	s.bloom = newBloom(len(order))
 	for leaf := range numLeaves {
 		if err := s.leaf(leaf); err != nil {

@@ -141,8 +141,9 @@ func (s *sealer) values(ch *chunk, d *dict, block int, words bool) error {
 	return s.dictPage(ch, d.len())
 }
 
-// enter enters the trigrams of a text of a block.
+// enter enters the trigrams and seeds of a text of a block.
 func (s *sealer) enter(block int, v []byte) {
+	s.seeds[block].add(v)
 	s.folded = s.tri[block].add(v, s.before, s.folded)
 	s.before = v
 }

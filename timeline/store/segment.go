@@ -145,8 +145,8 @@ func (d *directory) blockRange(b int) (lo, hi int) {
 	return b * blockRows, min(d.rows, (b+1)*blockRows)
 }
 
-// candidates are the blocks that have all of the trigrams of all texts, nil
-// where the texts are too short to say.
+// candidates are the blocks that have all of the trigrams and seeds of all texts,
+// nil where the texts are too short to say.
 func (s *segment) candidates(texts []string) ([]bool, error) {
 	var tris []uint32
 	for _, t := range texts {
@@ -166,7 +166,7 @@ func (s *segment) candidates(texts []string) ([]bool, error) {
 			return out, err
 		}
 	}
-	return out, nil
+	return out, s.seeded(texts, out)
 }
 
 // matrixReader reads the trigram matrix in the pieces that have sums.

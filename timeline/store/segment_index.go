@@ -101,6 +101,13 @@ func (s *segment) checkIndex() error {
 			return err
 		}
 	}
+	off := int64(matrixSize(s.blocks()))
+	for _, f := range s.seeds {
+		if err := s.part(make([]byte, f.size), off, f.sum); err != nil {
+			return fmt.Errorf("the seeds: %w", err)
+		}
+		off += int64(f.size)
+	}
 	if s.mended {
 		return corrupt("the index of %s", s.Name)
 	}

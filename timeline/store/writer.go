@@ -142,25 +142,6 @@ func (w *Writer) skew(file int32) int64 {
 	return w.files[file].Skew.Microseconds()
 }
 
-// digests waits until all files that rows refer to are sealed.
-func (w *Writer) digests(c *columns) (func(int32) []byte, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, ref := range c.raw {
-		for !w.files[ref.file].known && !w.aborted {
-			w.sealed.Wait()
-		}
-	}
-	if w.aborted {
-		return nil, ErrAborted
-	}
-	sums := make([][32]byte, len(w.files))
-	for i := range w.files {
-		sums[i] = w.files[i].Digest
-	}
-	return func(file int32) []byte { return sums[file][:] }, nil
-}
-
 func (w *Writer) charge(file int32, f Fold) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,11 +154,14 @@ func (r *Run) Flush() error {
 	if r.len() == 0 {
 		return nil
 	}
-	digest, err := r.w.digests(&r.columns)
-	if err != nil {
-		return err
+	if r.w.isAborted() {
+		return ErrAborted
 	}
-	order := r.fold(r.arrange(digest), digest, r.w.charge)
+	d := digests{w: r.w, c: &r.columns}
+	order := r.fold(r.arrange(d.of), d.of, r.w.charge)
+	if d.err != nil {
+		return d.err
+	}
 	if err := r.w.segment(r.sealer, &r.columns, order); err != nil {
 		return err
 	}

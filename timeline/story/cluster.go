@@ -88,6 +88,8 @@ func reach(ref correlate.Ref) int64 {
 			return 0
 		}
 		return 6 * hour
+	case correlate.OktaUser, correlate.GitHubUser, correlate.Repository:
+		return 6 * hour
 	case correlate.CloudRole:
 		return hour
 	case correlate.Address:

@@ -28,6 +28,21 @@ func HTML(w io.Writer, st *Story) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"%s\">\n", policy)
 	fmt.Fprintf(out, "<meta name=\"viewport\" content=\"width=device-width\"><title>%s</title>\n<style>%s</style></head><body>\n<h1>%s</h1>\n", hyper(st.Title), style, hyper(st.Title))
+	htmlBody(out, st)
+	fmt.Fprint(out, "</body></html>\n")
+	return out.Flush()
+}
+
+// Part writes a story as a part of a page whose own style is for it: elements
+// without a document around them.
+func Part(w io.Writer, st *Story) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "<h3>%s</h3>\n", hyper(st.Title))
+	htmlBody(out, st)
+	return out.Flush()
+}
+
+func htmlBody(out io.Writer, st *Story) {
 	if len(st.Sections) > 0 {
 		fmt.Fprintf(out, "<p>%s to %s</p>\n", day(st.Begin), day(st.End))
 		htmlParties(out, "Who", st.Actors)
@@ -47,8 +62,6 @@ func HTML(w io.Writer, st *Story) error {
 	for _, n := range st.Notes {
 		fmt.Fprintf(out, "<p class=\"proof\">Note: %s</p>\n", hyper(n))
 	}
-	fmt.Fprint(out, "</body></html>\n")
-	return out.Flush()
 }
 
 // hyper makes a value fit for an element or a quoted attribute.

@@ -10,7 +10,7 @@ import (
 // joins are the links that lead from one step of an intrusion to another.
 var joins = []correlate.LinkKind{
 	correlate.InPod, correlate.Started, correlate.AttachedTo, correlate.Forwarded, correlate.Entered, correlate.TokenOf, correlate.BoundTo,
-	correlate.Opened, correlate.KeyOf, correlate.OwnedBy, correlate.UsesToken, correlate.Wrote, correlate.RunAs, correlate.RunsIn, correlate.HasAddress,
+	correlate.Opened, correlate.KeyOf, correlate.OwnedBy, correlate.UsesToken, correlate.Wrote, correlate.RunAs, correlate.RunsIn, correlate.HasAddress, correlate.SamePerson,
 }
 
 // throughGraph joins steps whose entities are linked, directly or by one between

@@ -61,7 +61,7 @@ func (t *teller) findingNamed(from string) string {
 
 // fieldKinds are the kinds of entities that a column may name.
 var fieldKinds = map[string][]correlate.Kind{
-	"user.name":                  {correlate.User, correlate.CloudUser, correlate.Account, correlate.CloudRole, correlate.HostUser},
+	"user.name":                  {correlate.User, correlate.CloudUser, correlate.Account, correlate.CloudRole, correlate.HostUser, correlate.OktaUser, correlate.GitHubUser},
 	"user.effective.name":        {correlate.User, correlate.Account},
 	"source.ip":                  {correlate.Address},
 	"destination.ip":             {correlate.Address},

@@ -121,6 +121,17 @@ func (f *File) Read(p []byte) (int, error) {
 	return copy(p, b), nil
 }
 
+// Handle tells the file from all others that have or had its device and inode
+// number, as name_to_handle_at(2) does; where the kernel gives none it is the
+// descriptor's number, and so another each time.
+func (f *File) Handle() string {
+	h, _, err := unix.NameToHandleAt(f.fd, "", unix.AT_EMPTY_PATH)
+	if err != nil {
+		return strconv.Itoa(f.fd)
+	}
+	return string(h.Bytes())
+}
+
 // SeekTo has the next Read begin at a place.
 func (f *File) SeekTo(offset int64) { f.off = offset }
 

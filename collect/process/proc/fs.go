@@ -35,7 +35,7 @@ type Mounts struct {
 func NewMounts(ctx context.Context, g *Guard) *Mounts {
 	m := &Mounts{byID: map[int]*mountinfo.Mount{}, byDevice: map[mountinfo.Device]*mountinfo.Mount{}}
 	for _, path := range []string{"/proc/self/mountinfo", "/proc/1/mountinfo"} {
-		b, err := Within(ctx, g, func() ([]byte, error) { return readAt(unix.AT_FDCWD, path, 64<<20) })
+		b, err := Within(ctx, g, func() ([]byte, error) { return readAt(unix.AT_FDCWD, path, 64<<20, 0) })
 		if err == nil {
 			m.Learn(b)
 		}
@@ -128,7 +128,7 @@ func (m *Mounts) SafeMount(id int) error {
 // mountOf gives the mount id of a descriptor of our own, without touching its
 // file system.
 func mountOf(fd int) (int, error) {
-	b, err := readAt(unix.AT_FDCWD, "/proc/self/fdinfo/"+strconv.Itoa(fd), 64<<10)
+	b, err := readAt(unix.AT_FDCWD, "/proc/self/fdinfo/"+strconv.Itoa(fd), 64<<10, 0)
 	if err != nil {
 		return 0, err
 	}

@@ -119,7 +119,14 @@ func guarded[T any](ctx context.Context, h *Handle, f func() (T, error)) (T, err
 // Read gives the bytes of a file of the process ("maps", "fdinfo/3"), at most
 // limit of them: of a longer one the first, with ErrCut.
 func (h *Handle) Read(ctx context.Context, name string, limit int) ([]byte, error) {
-	return guarded(ctx, h, func() ([]byte, error) { return readAt(h.dir, name, limit) })
+	return guarded(ctx, h, func() ([]byte, error) { return readAt(h.dir, name, limit, 0) })
+}
+
+// ReadTable is Read of a file of lines that the kernel makes while it is read,
+// none of them as long as longest. It does not ask for more than there is: of
+// net/tcp that costs a second walk through all the kernel's connections.
+func (h *Handle) ReadTable(ctx context.Context, name string, limit, longest int) ([]byte, error) {
+	return guarded(ctx, h, func() ([]byte, error) { return readAt(h.dir, name, limit, longest) })
 }
 
 // Readlink gives where a link of the process points ("exe", "fd/3").

@@ -25,6 +25,14 @@ type Mapping struct {
 // Deleted reports whether the name ends as the kernel marks unlinked files.
 func (m Mapping) Deleted() bool { return strings.HasSuffix(m.Name, procfs.DeletedMark) }
 
+// Backed reports whether something with an inode is mapped: a file, or shared
+// memory. System V's inode is the segment's id, and the first has 0.
+func (m Mapping) Backed() bool { return m.Inode != 0 || m.Device != mountinfo.Device{} }
+
+// SystemV reports whether it is shared memory of System V by its name. Device
+// and inode are the same for segments of two IPC namespaces.
+func (m Mapping) SystemV() bool { return strings.HasPrefix(m.Name, "/SYSV") }
+
 // ParseMaps reads /proc/PID/maps; a cut last line, or one that is not
 // understood, is counted in bad and left out.
 func ParseMaps(b []byte) (all []Mapping, bad int) {

@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,4 +24,12 @@ func (h *Handle) Namespace(ctx context.Context, kind string) (fd int, inode uint
 		return -1, 0, fmt.Errorf("asking for the %s namespace of process %d: %w", kind, h.PID, err)
 	}
 	return fd, st.Ino, nil
+}
+
+// ParseNamespace gives the number of "net:[4026531840]".
+func ParseNamespace(target string) (uint64, bool) {
+	_, rest, _ := strings.Cut(target, "[")
+	s, ok := strings.CutSuffix(rest, "]")
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, ok && err == nil
 }

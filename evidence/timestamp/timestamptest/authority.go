@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -21,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 )
 
 // Authority answers at URL. Its root, and the lists of what it has revoked, are
@@ -36,6 +39,8 @@ type Authority struct {
 	mu      sync.Mutex
 	revoked []x509.RevocationListEntry
 	answer  []byte // given to all, where it is set
+	own     *x509.Certificate
+	silent  bool // of the responder
 }
 
 const policy = `[tsa]
@@ -104,12 +109,13 @@ func (a *Authority) certificates(ends time.Time) (err error) {
 	}
 	own, err := certify(&x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "authority " + a.URL}, NotBefore: begins, NotAfter: ends,
-		KeyUsage: x509.KeyUsageDigitalSignature, CRLDistributionPoints: []string{a.URL + "/crl"},
+		KeyUsage: x509.KeyUsageDigitalSignature, CRLDistributionPoints: []string{a.URL + "/crl"}, OCSPServer: []string{a.URL + "/ocsp"},
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
 	}, a.root, key, a.rootKey)
 	if err != nil {
 		return err
 	}
+	a.own = own
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return err
@@ -159,8 +165,11 @@ func (a *Authority) Answer(der []byte) {
 // ServeHTTP answers a query, or gives the list.
 func (a *Authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give := a.reply
-	if r.URL.Path == "/crl" {
+	switch r.URL.Path {
+	case "/crl":
 		give = func(io.Reader) ([]byte, error) { return a.List() }
+	case "/ocsp":
+		give = a.status
 	}
 	data, err := give(r.Body)
 	if err != nil {
@@ -168,6 +177,48 @@ func (a *Authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = w.Write(data)
+}
+
+// Status is what the responder says of the authority's certificate, as PEM.
+func (a *Authority) Status() ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := ocsp.Response{Status: ocsp.Good, SerialNumber: a.own.SerialNumber, ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)}
+	for _, r := range a.revoked {
+		s.Status, s.RevokedAt, s.RevocationReason = ocsp.Revoked, r.RevocationTime, r.ReasonCode
+	}
+	der, err := ocsp.CreateResponse(a.root, a.root, s, a.rootKey)
+	return pem.EncodeToMemory(&pem.Block{Type: "OCSP RESPONSE", Bytes: der}), err
+}
+
+// Silence keeps the responder from answering.
+func (a *Authority) Silence() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.silent = true
+}
+
+func (a *Authority) status(query io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(query)
+	if err != nil {
+		return nil, err
+	}
+	q, err := ocsp.ParseRequest(data)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	silent := a.silent
+	a.mu.Unlock()
+	if silent || q.SerialNumber.Cmp(a.own.SerialNumber) != 0 {
+		return nil, errors.New("it does not answer that")
+	}
+	block, err := a.Status()
+	if err != nil {
+		return nil, err
+	}
+	b, _ := pem.Decode(block)
+	return b.Bytes, nil
 }
 
 func (a *Authority) reply(query io.Reader) ([]byte, error) {

@@ -1,8 +1,10 @@
 module amber/testdata/bench/timeline
 
-go 1.26.6
+go 1.26.8
 
 require github.com/duckdb/duckdb-go/v2 v2.10502.0
+
+require github.com/ulikunitz/xz v0.5.17 // indirect
 
 require (
 	amber v0.0.0

@@ -5,6 +5,8 @@
 //	target restless DIR    keeps growing, shrinking, removing and making files
 //	target forks           keeps starting processes that end at once
 //	target fuse DIR...     serves file systems that never answer
+//	target intruder WORD...  deletes itself, keeps a secret in memory, holds a connection and counts
+//	target leaderless ADDR   ends its first thread, sends to an address from another, and counts
 //
 // Each makes /ready when it is in full swing.
 package main
@@ -20,9 +22,9 @@ import (
 )
 
 func main() {
-	acts := map[string]func(args []string) error{"hostile": hostile, "restless": restless, "forks": forks, "fuse": fuse, "end": end}
+	acts := map[string]func(args []string) error{"hostile": hostile, "restless": restless, "forks": forks, "fuse": fuse, "end": end, "intruder": intruder, "leaderless": leaderless}
 	if len(os.Args) < 2 || acts[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: target hostile|restless|forks|fuse")
+		fmt.Fprintln(os.Stderr, "usage: target hostile|restless|forks|fuse|intruder|leaderless")
 		os.Exit(2)
 	}
 	if err := acts[os.Args[1]](os.Args[2:]); err != nil {

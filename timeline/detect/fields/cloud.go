@@ -104,28 +104,7 @@ func (v *View) delivered() int32 {
 
 // like is find with alike names, which also leads into objects that are strings.
 func (d *document) like(dst []detect.Value, at int32, path string) []detect.Value {
-	switch d.nodes[at].is {
-	case '[':
-		d.enter(at)
-		i, rest, numbered := index(path)
-		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
-			if numbered && i == 0 {
-				dst = d.belowLike(dst, j, rest)
-			}
-			i--
-			if is := d.nodes[j].is; is == '{' || is == '[' {
-				dst = d.like(dst, j, path)
-			}
-		}
-	case '{':
-		d.enter(at)
-		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
-			if rest, ok := alike(path, d.nodes[j].key); ok && !d.again(j, d.nodes[at].last) {
-				dst = d.belowLike(dst, j, rest)
-			}
-		}
-	}
-	return dst
+	return d.walk(dst, at, path, loose)
 }
 
 // belowLike takes a value, of {"value":…,"localizedValue":…} the first.
@@ -139,40 +118,6 @@ func (d *document) belowLike(dst []detect.Value, at int32, rest string) []detect
 		}
 	}
 	return d.values(dst, at)
-}
-
-// alike cuts a name off the beginning of a path, whatever their case and
-// underscores.
-func alike(path string, key []byte) (rest string, ok bool) {
-	i := 0
-	for _, c := range key {
-		if c == '_' {
-			continue
-		}
-		for i < len(path) && path[i] == '_' {
-			i++
-		}
-		if i == len(path) || lower(path[i]) != lower(c) {
-			return "", false
-		}
-		i++
-	}
-	switch {
-	case i == 0:
-		return "", false
-	case i == len(path):
-		return "", true
-	case path[i] != '.' || i+1 == len(path):
-		return "", false
-	}
-	return path[i+1:], true
-}
-
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c | 0x20
-	}
-	return c
 }
 
 // isCloud tells whose records cloud finds fields in.

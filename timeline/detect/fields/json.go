@@ -119,6 +119,11 @@ func (d *document) member(at int32, key string) int32 {
 // find appends the values at a path below a value. A list stands for each of
 // its elements, or by a number for one; names may hold dots themselves.
 func (d *document) find(dst []detect.Value, at int32, path string) []detect.Value {
+	return d.walk(dst, at, path, exact)
+}
+
+// walk follows a path down from a value.
+func (d *document) walk(dst []detect.Value, at int32, path string, names naming) []detect.Value {
 	if int(at) >= len(d.nodes) {
 		return dst
 	}
@@ -128,59 +133,33 @@ func (d *document) find(dst []detect.Value, at int32, path string) []detect.Valu
 		i, rest, numbered := index(path)
 		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
 			if numbered && i == 0 {
-				dst = d.below(dst, j, rest)
+				dst = d.below(dst, j, rest, names)
 			}
 			i--
 			if is := d.nodes[j].is; is == '{' || is == '[' {
-				dst = d.find(dst, j, path)
+				dst = d.walk(dst, j, path, names)
 			}
 		}
 	case '{':
 		d.enter(at)
 		for j := d.nodes[at].first; j < d.nodes[at].last; j++ {
-			if rest, ok := under(path, d.nodes[j].key); ok && !d.again(j, d.nodes[at].last) {
-				dst = d.below(dst, j, rest)
+			if rest, ok := names.cut(path, d.nodes[j].key); ok && !d.again(j, d.nodes[at].last) {
+				dst = d.below(dst, j, rest, names)
 			}
 		}
 	}
 	return dst
 }
 
-func (d *document) below(dst []detect.Value, at int32, rest string) []detect.Value {
-	if rest == "" {
+// below takes a value where the path ends, and else follows the rest of it.
+func (d *document) below(dst []detect.Value, at int32, rest string, names naming) []detect.Value {
+	switch {
+	case names == loose:
+		return d.belowLike(dst, at, rest)
+	case rest == "":
 		return d.values(dst, at)
 	}
-	return d.find(dst, at, rest)
-}
-
-// under cuts a name off the beginning of a path.
-func under(path string, key []byte) (rest string, ok bool) {
-	n := len(key)
-	if n == 0 || len(path) < n || len(path) > n && path[n] != '.' || path[:n] != string(key) {
-		return "", false
-	}
-	if len(path) == n {
-		return "", true
-	}
-	return path[n+1:], len(path) > n+1
-}
-
-// index reads the number that a path begins with.
-func index(path string) (i int, rest string, ok bool) {
-	n := 0
-	for n < len(path) && n < 6 && path[n] >= '0' && path[n] <= '9' {
-		i = i*10 + int(path[n]-'0')
-		n++
-	}
-	switch {
-	case n == 0:
-		return -1, "", false
-	case n == len(path):
-		return i, "", true
-	case path[n] == '.' && len(path) > n+1:
-		return i, path[n+1:], true
-	}
-	return -1, "", false
+	return d.walk(dst, at, rest, names)
 }
 
 // again tells whether the object has the member once more, further on.

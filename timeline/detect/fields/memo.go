@@ -25,6 +25,8 @@ type memo struct {
 	values []detect.Value
 	form   string // the dataset that quick is of
 	quick  quickly
+	sought bool   // needle is known
+	needle []byte // of lacks
 }
 
 // maxMemos bounds the paths that are kept.

@@ -114,7 +114,7 @@ func (d *document) lake(dst []detect.Value, path string) []detect.Value {
 			}
 			rest, ok := under(path, []byte(path[:len(key)]))
 			if ok {
-				dst = d.below(dst, d.opened(j), rest)
+				dst = d.below(dst, d.opened(j), rest, exact)
 			}
 		}
 	}

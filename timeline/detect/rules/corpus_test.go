@@ -13,16 +13,30 @@ import (
 	"amber/timeline"
 	"amber/timeline/detect"
 	"amber/timeline/detect/fields"
+	"amber/timeline/source/access"
 	"amber/timeline/source/auditd"
+	"amber/timeline/source/azure"
 	"amber/timeline/source/cloudtrail"
+	"amber/timeline/source/containerlog"
+	"amber/timeline/source/falco"
+	"amber/timeline/source/gcp"
+	"amber/timeline/source/github"
 	"amber/timeline/source/kubeaudit"
+	"amber/timeline/source/nodelog"
+	"amber/timeline/source/okta"
+	"amber/timeline/source/osquery"
+	"amber/timeline/source/syslog"
 	"amber/timeline/source/tetragon"
+	"amber/timeline/source/tracee"
 )
 
 // sources read the records of corpora; what else a corpus may name is a data set
 // of bundles, whose records are lines of members.
 var sources = map[string]timeline.Source{
 	"kube-audit": kubeaudit.Source{}, "cloudtrail": cloudtrail.Source{}, "auditd": auditd.Source{}, "tetragon": tetragon.Source{},
+	"gcp": gcp.Source{}, "azure": azure.Source{}, "okta": okta.Source{}, "github": github.Source{}, "access": access.Source(), "syslog": syslog.Source{},
+	"falco": falco.Source{}, "tracee": tracee.Source{},
+	"container-log": containerlog.Source{}, "node-log": nodelog.Source(), "osquery": osquery.Source{},
 }
 
 // corpus is the records of a rule, in testdata/RULE.json: one that it matches,

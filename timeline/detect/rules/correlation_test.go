@@ -48,10 +48,22 @@ func (c *corpus) when(a altered, at float64) altered {
 	switch c.Source {
 	case "kube-audit":
 		a.Set["/requestReceivedTimestamp"], a.Set["/stageTimestamp"] = text, text
+	case "gcp":
+		a.Set["/timestamp"], a.Set["/insertId"] = text, text
+	case "azure":
+		a.Set["/time"], a.Set["/properties/createdDateTime"] = text, text
+	case "okta":
+		a.Set["/published"] = text
+	case "github":
+		a.Set["/@timestamp"], a.Set["/created_at"] = now.UnixMilli(), now.UnixMilli()
 	case "cloudtrail":
 		a.Set["/eventTime"] = now.Format(time.RFC3339)
 	case "tetragon":
 		a.Set["/time"] = text
+	case "access":
+		a.Replace["01/Mar/2026:10:00:00"] = now.Format("02/Jan/2006:15:04:05")
+	case "syslog":
+		a.Replace["2026-03-01T10:00:00.000000"] = now.Format("2006-01-02T15:04:05.000000")
 	case "auditd":
 		a.Replace["1772359200.100"] = fmt.Sprintf("%d.%03d", now.Unix(), now.Nanosecond()/1e6)
 	}
@@ -65,6 +77,10 @@ func (e event) copies() []event {
 		list[i] = e
 		list[i].At = e.At + float64(i)*e.Every
 		list[i].Set = map[string]any{}
+		list[i].Replace = map[string]string{}
+		for from, to := range e.Replace {
+			list[i].Replace[from] = strings.ReplaceAll(to, "%d", fmt.Sprint(i+e.First))
+		}
 		for p, v := range e.Set {
 			if s, ok := v.(string); ok {
 				v = strings.ReplaceAll(s, "%d", fmt.Sprint(i+e.First))
@@ -95,10 +111,7 @@ func (s sequence) hits(t *testing.T, set *detect.Set) []correlation.Hit {
 	for _, e := range s.Events {
 		c := readCorpus(t, e.Of)
 		for _, one := range e.copies() {
-			a := altered{Set: one.Set, Replace: map[string]string{}}
-			for from, to := range one.Replace {
-				a.Replace[from] = to
-			}
+			a := altered{Set: one.Set, Replace: one.Replace}
 			found := false
 			c.views(t, c.when(a, one.At), func(v detect.View) {
 				for i, m := range set.Matchers {
@@ -134,16 +147,24 @@ func values(m detect.Matcher, v detect.View, names []string) [][]string {
 }
 
 // finds tells whether a correlation finds something in a sequence of what the
-// rules named in of match.
+// rules named in of match, and those of the correlations among them.
 func finds(t *testing.T, of []string, c *detect.Correlation, s sequence) bool {
 	t.Helper()
+	inner := slices.DeleteFunc(slices.Clone(pack().Correlations), func(x *detect.Correlation) bool {
+		return !refers(&detect.Correlation{Of: of}, &x.Rule)
+	})
+	for _, x := range inner {
+		of = slices.Concat(of, x.Of)
+	}
 	set := detect.Compile(detect.Rules{Matchers: slices.DeleteFunc(slices.Clone(pack().Matchers), func(m detect.Matcher) bool {
 		return !refers(&detect.Correlation{Of: of}, m.Rule())
-	}), Correlations: []*detect.Correlation{c}})
-	if len(set.Correlations) != 1 {
+	}), Correlations: append(inner, c)})
+	if len(set.Correlations) != len(inner)+1 {
 		t.Fatalf("%s does not compile: %+v", c.Rule.Path, set.Problems)
 	}
-	return len(correlate(t, set, s.hits(t, set))) > 0
+	return slices.ContainsFunc(correlate(t, set, s.hits(t, set)), func(f *correlation.Found) bool {
+		return set.Correlations[int(f.Rule)-len(set.Matchers)].Rule.ID == c.Rule.ID
+	})
 }
 
 // loosened are a correlation without each of its conditions, or with others.

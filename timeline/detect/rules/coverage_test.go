@@ -21,8 +21,7 @@ const coverage = "../../../docs/coverage.md"
 // uncovered says of techniques of the Containers matrix that no rule names why.
 var uncovered = map[string]string{
 	"T1078.003": "a local account that is used as it was meant to be looks like its owner; what it then does is found",
-	"T1110.003": "a refused credential has no name in these logs: one address trying many accounts is found as T1110",
-	"T1110.004": "as password spraying",
+	"T1110.004": "passwords that leaked elsewhere are tried as T1110 and T1110.003 are found",
 	"T1550":     "but for T1550.001, which is what there is of it in containers",
 }
 
@@ -64,8 +63,8 @@ func heading(b *bytes.Buffer) {
 		}
 	}
 	fmt.Fprintf(b, "# What the pack covers\n\n")
-	fmt.Fprintf(b, "amber's own rules are in timeline/detect/rules, in Sigma form: %d for Kubernetes' audit log, %d for CloudTrail, %d for Linux (auditd, Falco, Tetragon, process lists), %d for what amber collects. %d of them correlate others; %d are parts of correlations and give no findings of their own.\n\n",
-		counts["kubernetes"], counts["cloudtrail"], counts["linux"], counts["bundle"], len(pack().Correlations), counts["parts"])
+	fmt.Fprintf(b, "amber's own rules are in timeline/detect/rules, in Sigma form: %d for Kubernetes' audit log, %d for CloudTrail, %d for Google Cloud, %d for Azure and its directory, %d for Okta, %d for GitHub, %d for web servers, %d for Linux (auditd, Falco, Tetragon, process lists), %d for what amber collects. %d of them correlate others; %d are parts of correlations and give no findings of their own.\n\n",
+		counts["kubernetes"], counts["cloudtrail"], counts["gcp"], counts["azure"], counts["okta"], counts["github"], counts["webserver"], counts["linux"], counts["bundle"], len(pack().Correlations), counts["parts"])
 	fmt.Fprintf(b, "A test writes this page and fails where it is out of date (`go test ./timeline/detect/rules -run Coverage -update`). Techniques are those of MITRE ATT&CK Enterprise 18.1.\n")
 }
 
@@ -160,7 +159,7 @@ func clouds(t *testing.T, b *bytes.Buffer) {
 
 // others are techniques of other matrices that rules name.
 func others(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n## Techniques of other matrices\n\nOf Linux and of clouds, as far as they are seen around containers.\n\n| technique | | rules |\n|---|---|---|\n")
+	fmt.Fprintf(b, "\n## Techniques of other matrices\n\nOf Linux, of clouds and of what comes before an intrusion, as far as they are seen around containers.\n\n| technique | | rules |\n|---|---|---|\n")
 	for _, id := range slices.Sorted(maps.Keys(rules.Techniques())) {
 		x := rules.Techniques()[id]
 		if list := naming(id); len(list) > 0 && !slices.Contains(x.Matrices, "containers") {
@@ -179,8 +178,10 @@ func blind(b *bytes.Buffer) {
 - **CloudTrail without data events** has no reads and writes of objects, no invocations of functions.
 - **auditd** names no parent program: rules on parents are evaluated on Falco's and Tetragon's records alone. A category with a field that a data set cannot give is listed as doubtful by ` + "`amber detect lint`" + `.
 - **Credentials of an instance that are used from elsewhere** need the machine's address, which no single record has: the story joins them (docs/story.md).
-- **Azure, Google Cloud, Okta and GitHub** have no rules yet.
-- **A user agent is what the client says.** Rules leave out the control plane's own traffic by account where they can; four of them by user agent as well (` + "`secrets_listed_everywhere`, `token_requested`, `pod_deleted_by_force`, `workload_in_system_namespace`" + `), because clusters are met in which all components share an account.
+- **Google Cloud without data access logs** has no tokens taken of service accounts and no secrets read; Azure has what was read in its resources' own logs, which are not evaluated.
+- **Of a list of changes** (the bindings of a policy, the properties of an account) each field of a rule may be another element's: a policy that adds a viewer and removes an owner is found as an owner added.
+- **GitHub's clones** are in the audit log of enterprises alone, and are kept for a week.
+- **A user agent is what the client says.** Rules leave out the control plane's own traffic by account where they can; eight of them by user agent as well (` + "`secrets_listed_everywhere`, `secrets_listed_by_workload`, `backup_objects_deleted`, `system_secret_read`, `token_requested`, `pod_deleted_by_force`, `workload_in_system_namespace`, `service_account_in_system_namespace`" + `), because clusters are met in which all components share an account.
 `)
 }
 

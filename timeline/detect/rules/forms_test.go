@@ -29,6 +29,21 @@ var wrappers = map[string]map[string]func(record string) string{
 			return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[` + r + `]}`
 		},
 	},
+	"gcp": {
+		"a list": func(r string) string { return `[` + r + `]` },
+	},
+	"azure": {
+		"Event Hub": func(r string) string { return `{"records":[` + r + `]}` },
+	},
+	"okta": {
+		"a list": func(r string) string { return `[` + r + `]` },
+		"EventBridge": func(r string) string {
+			return `{"version":"0","id":"1","detail-type":"SystemLog","source":"aws.partner/okta.com/x","account":"111122223333","time":"2026-03-01T10:00:00Z","detail":` + r + `}`
+		},
+	},
+	"github": {
+		"an export": func(r string) string { return `[` + r + `]` },
+	},
 	"cloudtrail": {
 		"delivered": func(r string) string { return `{"Records":[` + r + `]}` },
 		"LookupEvents": func(r string) string {

@@ -4,6 +4,9 @@
 //
 //	kubernetes/   the API server's audit log
 //	cloudtrail/   AWS
+//	gcp/ azure/   their audit logs, the directory's sign-ins
+//	okta/ github/ who signs in, and whose code is built
+//	webserver/    requests to web servers
 //	linux/        processes, files and connections of hosts and containers
 //	bundle/       what amber collected
 //
@@ -17,7 +20,7 @@ import (
 	"io/fs"
 )
 
-//go:embed kubernetes cloudtrail linux bundle
+//go:embed kubernetes cloudtrail gcp azure okta github webserver linux bundle
 var files embed.FS
 
 // FS is the pack, for sigma.Load.

@@ -14,6 +14,16 @@ var (
 		"traceSampled", "sourceLocation", "split", "errorGroups", "protoPayload", "jsonPayload", "textPayload", "data.protoPayload",
 	}}
 
+	// workspaceRecords are what Google Workspace tells Cloud Logging, by the names of
+	// its own reports.
+	workspaceRecords = &record{closed: true, fold: true, top: gcpRecords.top, aliases: map[string]string{
+		"eventService":     "protoPayload.serviceName",
+		"eventName":        "protoPayload.metadata.event.eventName",
+		"setting_name":     "protoPayload.metadata.event.parameter.value",
+		"new_value":        "protoPayload.metadata.event.parameter.value",
+		"application_name": "protoPayload.metadata.event.parameter.value",
+	}}
+
 	// gkeRecords are entries that GKE's API servers made; the names of their rows
 	// are those of an audit event.
 	gkeRecords = &record{closed: true, fold: true, top: gcpRecords.top, aliases: map[string]string{
@@ -49,15 +59,16 @@ var (
 		"activityDisplayName", "activityDateTime", "loggedByService", "operationType", "userAgent", "initiatedBy", "targetResources", "additionalDetails",
 		"result", "resultReason",
 	}, azureTop...), aliases: map[string]string{
-		"properties.message":  "event.action",
-		"ActivityType":        "event.action",
-		"ActivityDisplayName": "event.action",
-		"Status":              "event.outcome",
-		"Service":             "properties.loggedByService",
-		"Target":              "azure.auditlogs.properties.target_resources.display_name",
-		"TargetUserName":      "azure.auditlogs.properties.target_resources.user_principal_name",
-		"Initiatedby":         "user.name",
-		"Actor":               "user.name",
+		"properties.message":    "event.action",
+		"ActivityType":          "event.action",
+		"ActivityDisplayName":   "event.action",
+		"Status":                "event.outcome",
+		"Service":               "properties.loggedByService",
+		"failure_status_reason": "properties.resultReason",
+		"Target":                "azure.auditlogs.properties.target_resources.display_name",
+		"TargetUserName":        "azure.auditlogs.properties.target_resources.user_principal_name",
+		"Initiatedby":           "user.name",
+		"Actor":                 "user.name",
 	}}
 
 	azureSignIns = &record{closed: true, fold: true, top: append([]string{

@@ -58,7 +58,7 @@ func TestRequiresOnRecordedLogs(t *testing.T) {
 						continue
 					}
 					hits[m.Rule().ID]++
-					for _, r := range list {
+					for _, r := range slices.Concat(list, m.(detect.Requirer).RequiresOf(dataset)) {
 						if !meets(v, r) {
 							t.Errorf("%s: %s matches, and %v of %s is not there", path, m.Rule().ID, r.Values, r.Field)
 						}

@@ -39,6 +39,14 @@ func derive(dst []detect.Value, v detect.View, name string) []detect.Value {
 			at := time.UnixMicro(t.Micros).Add(time.Duration(t.Nanos)).UTC()
 			dst = append(dst, detect.Value{Text: at.AppendFormat(nil, time.RFC3339Nano)})
 		}
+	case derivedStem, derivedQuery:
+		return requested(dst, v, name)
+	case derivedExtension:
+		return extension(dst, v)
+	case derivedName:
+		return namesAsked(dst, v)
+	case derivedVerdict, derivedBlocked:
+		return verdicts(dst, v, name == derivedBlocked)
 	case written:
 		return append(dst, detect.Value{Kind: detect.Bool, Text: truth(writes(dst[len(dst):], v))})
 	}

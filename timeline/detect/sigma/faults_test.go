@@ -105,11 +105,12 @@ func TestFaults(t *testing.T) {
 
 		{source("{product: windows, category: process_creation}"), 2, detect.NotEvaluable, "log source category: process_creation, product: windows"},
 		{source("{product: m365, service: exchange}"), 2, detect.NotEvaluable, "no source here reads o365.audit"},
-		{source("{product: linux, service: sshd}"), 2, detect.NotEvaluable, "product: linux, service: sshd"},
-		{source("{category: proxy}"), 2, detect.NotEvaluable, "category: proxy"},
+		{source("{product: linux, service: teapot}"), 2, detect.NotEvaluable, "product: linux, service: teapot"},
+		{source("{category: antivirus}"), 2, detect.NotEvaluable, "category: antivirus"},
+		{source("{category: dns}"), 1, detect.NotEvaluable, "category: dns gives CommandLine"},
 		{source("{definition: x}"), 2, detect.Invalid, "neither category nor product nor service"},
 		{strings.Replace(source("{product: linux, category: process_creation}"), "CommandLine", "OriginalFileName", 1), 1, detect.NotEvaluable, "gives OriginalFileName"},
-		{strings.Replace(source("{product: linux, category: process_creation}"), "CommandLine", "ParentImage", 1), 1, detect.Doubtful, "ParentImage is not given by amber.process, auditd.log; not evaluated in amber.process, auditd.log"},
+		{strings.Replace(source("{product: linux, category: process_creation}"), "CommandLine", "ParentImage", 1), 1, detect.Doubtful, "ParentImage is not given by amber.process, auditd.log, inspektor_gadget.trace, journald, kubernetes.node_logs, osquery.result, strace, system.auth, system.syslog, tracee.event; not"},
 	} {
 		r := load("a.yml", good, "b.yml", c.text)
 		if len(r.Matchers) == 0 || r.Matchers[0].Rule().Name != "good" {

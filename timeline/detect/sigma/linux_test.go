@@ -162,6 +162,15 @@ func TestDatasetsArePresent(t *testing.T) {
 		{product: "linux", category: "process_creation"},
 		{product: "linux", category: "file_event"},
 		{product: "linux", category: "network_connection"},
+		{product: "linux", service: "sshd"},
+		{category: "dns"},
+		{category: "firewall"},
+		{category: "proxy"},
+		{category: "webserver"},
+		{category: "database"},
+		{category: "application", product: "jvm"},
+		{service: "nginx"},
+		{product: "gcp", service: "google_workspace.admin"},
 		{product: "gcp", service: "gcp.audit"},
 		{product: "azure", service: "activitylogs"},
 		{product: "azure", service: "auditlogs"},
@@ -171,6 +180,8 @@ func TestDatasetsArePresent(t *testing.T) {
 		{product: "github", service: "audit"},
 		{product: "falco"},
 		{product: "tetragon"},
+		{product: "osquery"},
+		{product: "kubernetes", service: "node"},
 		{product: "amber", service: "process"},
 	} {
 		list, why := l.targets()
@@ -197,7 +208,10 @@ func TestDatasetsArePresent(t *testing.T) {
 func named(t *testing.T, name string) bool {
 	t.Helper()
 	found := false
-	for _, dir := range []string{"auditd", "azure", "bundle", "cloudtrail", "falco", "gcp", "github", "kubeaudit", "okta", "tetragon"} {
+	for _, dir := range []string{
+		"access", "auditd", "azure", "bundle", "cloudtrail", "containerlog", "coredns", "elb", "falco", "gadget", "gcp", "github", "hubble", "journald",
+		"guardduty", "kubeaudit", "kubeevents", "nodelog", "okta", "osquery", "resolver", "s3access", "securityhub", "strace", "sysdig", "syslog", "tetragon", "tracee", "vpcflow",
+	} {
 		files, err := os.ReadDir("../../source/" + dir)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,10 @@ import (
 // little.
 const maxRequired = 256
 
+// maxConditions bounds the necessary conditions of a part of a rule: of two parts
+// with n each, either can leave n².
+const maxConditions = 16
+
 // requires are the necessary conditions of a rule: those of all its programs, for
 // a value that any of them admits.
 func requires(list []*program) []detect.Require {
@@ -22,8 +26,27 @@ func requires(list []*program) []detect.Require {
 		}
 		all = either(all, own)
 	}
-	all = slices.DeleteFunc(all, func(r detect.Require) bool { return len(r.Values) > maxRequired })
-	return distinct(all)
+	return few(all)
+}
+
+// few leaves out the conditions that are there twice or are worth little, and of
+// many the ones with the most values: each is necessary without the others.
+func few(all []detect.Require) []detect.Require {
+	all = distinct(slices.DeleteFunc(all, func(r detect.Require) bool { return len(r.Values) > maxRequired }))
+	if len(all) <= maxConditions {
+		return all
+	}
+	slices.SortStableFunc(all, func(a, b detect.Require) int { return worth(a) - worth(b) })
+	return all[:maxConditions]
+}
+
+// worth orders conditions, the better ones first: few values, then that there is
+// any value at all.
+func worth(r detect.Require) int {
+	if len(r.Values) == 0 {
+		return maxRequired + 1
+	}
+	return len(r.Values)
 }
 
 // distinct drops repetitions.
@@ -46,7 +69,7 @@ func necessary(n node) []detect.Require {
 		for _, c := range n {
 			all = append(all, necessary(c)...)
 		}
-		return all
+		return few(all)
 	case some:
 		all := necessary(n[0])
 		for _, c := range n[1:] {
@@ -79,7 +102,7 @@ func either(a, b []detect.Require) []detect.Require {
 			}
 		}
 	}
-	return to
+	return few(to)
 }
 
 // necessary gives the values that a field must have. What one record must have,

@@ -84,7 +84,7 @@ func timelineName(name string) bool {
 	switch first {
 	case "event", "user", "source", "destination", "network", "process", "container", "orchestrator", "cloud", "file", "host",
 		"http", "url", "error", "rule", "threat", "related", "group", "service", "log", "amber", "auditd", "falco", "tetragon",
-		"kubernetes", "aws", "gcp", "azure", "okta", "github", "tls", "user_agent":
+		"kubernetes", "aws", "gcp", "azure", "okta", "github", "tls", "user_agent", "dns", "hubble", "tracee", "sysdig", "strace":
 		return true
 	}
 	return false
@@ -97,7 +97,7 @@ var (
 		"eventType", "apiVersion", "managementEvent", "readOnly", "resources", "recipientAccountId", "serviceEventDetails",
 		"sharedEventID", "vpcEndpointId", "vpcEndpointAccountId", "eventCategory", "addendum", "sessionCredentialFromConsole",
 		"eventContext", "edgeDeviceDetails", "tlsDetails", "insightDetails",
-	}}
+	}, aliases: map[string]string{"status": "event.outcome"}}
 
 	clusterRecords = &record{
 		closed: true,
@@ -173,6 +173,7 @@ var taxonomy = sync.OnceValue(func() map[string]generic {
 		"ParentImage":         {"process.parent.executable", false},
 		"ParentCommandLine":   {"process.parent.command_line", false},
 		"User":                {derivedUser, true},
+		"LogonId":             {"user.audit.id", false},
 		"Hashes":              {derivedHashes, true},
 		"sha256":              {"process.hash.sha256", false},
 		"Computer":            {"host.name", false},
@@ -195,24 +196,39 @@ var taxonomy = sync.OnceValue(func() map[string]generic {
 
 // lacking says which datasets never have a field that others have.
 var lacking = sync.OnceValue(func() map[string][]string {
+	own := []string{"amber.socket", "amber.flow", "amber.file", "cilium.hubble"}
+	lines := []string{"journald", "kubernetes.node_logs", "system.auth", "system.syslog"}
+	calls := []string{"inspektor_gadget.trace", "osquery.result", "strace", "tracee.event"}
+	all := func(parts ...any) (list []string) {
+		for _, p := range parts {
+			switch p := p.(type) {
+			case string:
+				list = append(list, p)
+			case []string:
+				list = append(list, p...)
+			}
+		}
+		return list
+	}
 	return map[string][]string{
-		"process.executable":          {"amber.socket", "amber.flow", "amber.file"},
-		"process.command_line":        {"amber.socket", "amber.flow", "amber.file"},
-		"process.working_directory":   {"amber.socket", "amber.flow", "amber.file"},
-		"process.pid":                 {"amber.flow", "amber.file"},
-		"process.name":                {"amber.flow", "amber.file"},
-		"process.parent.pid":          {"amber.socket", "amber.flow", "amber.file"},
-		"process.entity_id":           {"auditd.log", "falco.alerts", "amber.socket", "amber.flow", "amber.file"},
-		"process.parent.entity_id":    {"auditd.log", "falco.alerts", "amber.process", "amber.socket", "amber.flow", "amber.file"},
-		"process.parent.executable":   {"auditd.log", "amber.process", "amber.socket", "amber.flow", "amber.file"},
-		"process.parent.command_line": {"auditd.log", "amber.process", "amber.socket", "amber.flow", "amber.file"},
-		"process.parent.name":         {"auditd.log", "amber.process", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
-		"process.hash.sha256":         {"auditd.log", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
-		derivedHashes:                 {"auditd.log", "cilium_tetragon.log", "amber.socket", "amber.flow", "amber.file"},
-		derivedUser:                   {"amber.flow", "amber.file"},
-		derivedInitiated:              {"falco.alerts", "amber.flow", "amber.socket"},
-		"destination.domain":          {"amber.flow", "amber.socket", "auditd.log", "cilium_tetragon.log"},
-		"source.domain":               {"amber.flow", "amber.socket", "auditd.log", "cilium_tetragon.log", "falco.alerts"},
-		"network.transport":           {"auditd.log"},
+		"process.executable":          own,
+		"process.command_line":        own,
+		"process.working_directory":   all(own, "strace"),
+		"process.pid":                 {"amber.flow", "amber.file", "cilium.hubble"},
+		"process.name":                {"amber.flow", "amber.file", "cilium.hubble"},
+		"process.parent.pid":          all(own, lines, "strace"),
+		"process.entity_id":           all(own, lines, "auditd.log", "falco.alerts", "inspektor_gadget.trace", "strace", "sysdig.event"),
+		"process.parent.entity_id":    all(own, lines, "auditd.log", "falco.alerts", "amber.process", "inspektor_gadget.trace", "strace", "sysdig.event"),
+		"process.parent.executable":   all(own, lines, calls, "auditd.log", "amber.process"),
+		"process.parent.command_line": all(own, lines, calls, "auditd.log", "amber.process"),
+		"process.parent.name":         all(own, lines, "strace", "tracee.event", "auditd.log", "amber.process", "cilium_tetragon.log"),
+		"process.hash.sha256":         all(own, lines, calls, "auditd.log", "cilium_tetragon.log", "sysdig.event"),
+		derivedHashes:                 all(own, lines, calls, "auditd.log", "cilium_tetragon.log", "sysdig.event"),
+		derivedUser:                   {"amber.flow", "amber.file", "cilium.hubble", "strace"},
+		"user.audit.id":               all(own, calls, "amber.process", "kubernetes.node_logs", "system.auth", "system.syslog"),
+		derivedInitiated:              all(calls, "falco.alerts", "amber.flow", "amber.socket", "sysdig.event"),
+		"destination.domain":          all(calls, "amber.flow", "amber.socket", "auditd.log", "sysdig.event"),
+		"source.domain":               all(calls, "amber.flow", "amber.socket", "auditd.log", "cilium_tetragon.log", "falco.alerts", "sysdig.event"),
+		"network.transport":           {"auditd.log", "strace", "tracee.event"},
 	}
 })

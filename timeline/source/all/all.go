@@ -3,16 +3,54 @@ package all
 
 import (
 	"amber/timeline"
+	"amber/timeline/source/access"
 	"amber/timeline/source/auditd"
+	"amber/timeline/source/ausearch"
+	"amber/timeline/source/awsquery"
 	"amber/timeline/source/azure"
+	"amber/timeline/source/bodyfile"
 	"amber/timeline/source/bundle"
+	"amber/timeline/source/cloudinit"
 	"amber/timeline/source/cloudtrail"
+	"amber/timeline/source/columnar"
+	"amber/timeline/source/containerlog"
+	"amber/timeline/source/coredns"
+	"amber/timeline/source/dockerlocal"
+	"amber/timeline/source/ecs"
+	"amber/timeline/source/eks"
+	"amber/timeline/source/elb"
+	"amber/timeline/source/etcd"
+	"amber/timeline/source/eventhub"
 	"amber/timeline/source/falco"
+	"amber/timeline/source/falcotext"
+	"amber/timeline/source/gadget"
 	"amber/timeline/source/gcp"
 	"amber/timeline/source/github"
+	"amber/timeline/source/guardduty"
+	"amber/timeline/source/hubble"
+	"amber/timeline/source/journald"
+	"amber/timeline/source/journalfile"
 	"amber/timeline/source/kubeaudit"
+	"amber/timeline/source/kubeevents"
+	"amber/timeline/source/loganalytics"
+	"amber/timeline/source/nodelog"
+	"amber/timeline/source/ocsf"
 	"amber/timeline/source/okta"
+	"amber/timeline/source/osquery"
+	"amber/timeline/source/plaso"
+	"amber/timeline/source/resolver"
+	"amber/timeline/source/s3access"
+	"amber/timeline/source/scap"
+	"amber/timeline/source/securityhub"
+	"amber/timeline/source/strace"
+	"amber/timeline/source/sysdig"
+	"amber/timeline/source/sysdigtext"
+	"amber/timeline/source/syslog"
 	"amber/timeline/source/tetragon"
+	"amber/timeline/source/timesketch"
+	"amber/timeline/source/tracee"
+	"amber/timeline/source/velociraptor"
+	"amber/timeline/source/vpcflow"
 )
 
 // Sources are all that recognise a file by its content. Bundles are directories
@@ -23,11 +61,50 @@ func Sources() []timeline.Source {
 		cloudtrail.Source{},
 		gcp.Source{},
 		azure.Source{},
+		loganalytics.Source{},
+		eventhub.Source{},
 		okta.Source{},
 		github.Source{},
 		auditd.Source{},
 		falco.Source{},
 		tetragon.Source{},
+		vpcflow.Source{},
+		awsquery.Source{},
+		guardduty.Source{},
+		securityhub.Source{},
+		eks.Source{},
+		s3access.Source{},
+		elb.Source{},
+		resolver.Source{},
+		ocsf.Source{},
+		ecs.Source{},
+		plaso.Source{},
+		timesketch.Source{},
+		velociraptor.Source{},
+		bodyfile.Source{},
+		columnar.Source{},
 		bundle.Custody{},
+		containerlog.Source{},
+		dockerlocal.Source{},
+		journald.Source{},
+		journalfile.Source{},
+		syslog.Source{},
+		kubeevents.Source{},
+		hubble.Source{},
+		tracee.Source{},
+		sysdig.Source{},
+		gadget.Source{},
+		osquery.Source{},
+		strace.Source{},
+		etcd.Source{},
+		etcd.Other{},
+		scap.Source{},
+		access.Source(),
+		ausearch.Source(),
+		coredns.Source(),
+		falcotext.Source(),
+		sysdigtext.Source(),
+		nodelog.Source(),
+		cloudinit.Source(),
 	}
 }

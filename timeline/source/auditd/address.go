@@ -66,7 +66,7 @@ func (p *parser) lookedUp(a *audit, f field) {
 	}
 	switch string(f.key) {
 	case "UID":
-		if login(a.kind) && a.get("acct", inner) != nil {
+		if account(a) {
 			p.put("process.user.name", f.val)
 		} else {
 			p.set(timeline.UserName, a, f, f.val)
@@ -88,6 +88,10 @@ func (p *parser) lookedUp(a *audit, f field) {
 	case "FSGID":
 		p.other(a, f, "EGID", "group.filesystem.name")
 	case "ID":
+		if account(a) {
+			p.set(timeline.UserName, a, f, f.val)
+			return
+		}
 		p.set(timeline.UserTargetName, a, f, f.val)
 	case "ARCH":
 		p.put("auditd.data.arch", f.val)

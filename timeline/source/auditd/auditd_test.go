@@ -25,7 +25,7 @@ func TestRecords(t *testing.T) {
 	if c.records != bytes.Count(data, []byte("\n")) {
 		t.Errorf("%d records of %d lines", c.records, bytes.Count(data, []byte("\n")))
 	}
-	want := []string{"no event", "no event", "empty", "no event", "bad time", "bad time", "bad syntax", "bad syntax", "not text"}
+	want := []string{"no event", "no event", "empty", "no event", "bad time", "bad syntax", "bad syntax", "not text"}
 	for i, r := range want {
 		if r == "no event" {
 			want[i] = string(timeline.Header)

@@ -12,7 +12,7 @@ import (
 
 // build fills p.ev from p.recs.
 func (p *parser) build() {
-	p.buf, p.paths, p.cwd, p.addr = p.buf[:0], p.paths[:0], nil, address{}
+	p.buf, p.paths, p.cwd, p.object, p.addr = p.buf[:0], p.paths[:0], nil, nil, address{}
 	p.seen.next()
 	main := p.main()
 	p.begin(main)
@@ -24,6 +24,9 @@ func (p *parser) build() {
 		}
 	}
 	action := p.action(main, call)
+	if decision(main) { // it may be one in name alone
+		p.outcome(call.get("success", outer))
+	}
 	p.record(main)
 	for i := range p.records() {
 		if a := &p.recs[i]; a != main {
@@ -32,6 +35,9 @@ func (p *parser) build() {
 	}
 	p.commandLine()
 	p.files(action.object)
+	if !p.ev.Has(timeline.FilePath) {
+		p.ev.Str(timeline.FilePath, p.object)
+	}
 	p.socket(action.object)
 	p.missing(call)
 }
@@ -59,8 +65,11 @@ func (p *parser) begin(main *audit) {
 	e.Const(timeline.EventProvider, "auditd")
 	e.Str(timeline.HostName, main.node)
 	e.Put("auditd.message_type", p.lower(main.kind))
-	if _, serial, ok := bytes.Cut(main.stamp, []byte(":")); ok {
-		e.Put("auditd.sequence", serial)
+	if i := bytes.LastIndexByte(main.stamp, ':'); i >= 0 {
+		e.Put("auditd.sequence", main.stamp[i+1:])
+	}
+	if main.names {
+		e.AddConst(timeline.Tags, "zone-assumed")
 	}
 }
 
@@ -77,13 +86,11 @@ func (p *parser) action(main, call *audit) act {
 	if a.action != "" {
 		p.ev.Const(timeline.EventAction, a.action)
 	}
-	if string(main.kind) == "AVC" && main.get("apparmor", outer) != nil {
-		p.ev.Const(timeline.EventAction, "violated-apparmor-policy")
-	}
+	a = p.apparmor(main, a)
 	p.list(timeline.EventCategory, a.category)
 	p.list(timeline.EventType, a.kinds)
 	if main != call && call != nil && a.object == noObject {
-		if c := p.callAction(call); c != nil {
+		if c := callActs()[string(p.callName(call))]; c != nil {
 			return act{object: c.object}
 		}
 	}
@@ -91,10 +98,7 @@ func (p *parser) action(main, call *audit) act {
 }
 
 func (p *parser) callAction(call *audit) *act {
-	name := call.get("SYSCALL", added)
-	if name == nil {
-		name = p.str(syscallName(p.arch, call.get("syscall", outer)))
-	}
+	name := p.callName(call)
 	if len(name) == 0 {
 		return nil
 	}
@@ -103,6 +107,14 @@ func (p *parser) callAction(call *audit) *act {
 	}
 	p.ev.Str(timeline.EventAction, name)
 	return &act{category: "process", kinds: "info"}
+}
+
+// callName names the system call, as auditd did where the record is enriched.
+func (p *parser) callName(call *audit) []byte {
+	if name := call.get("SYSCALL", added); name != nil {
+		return name
+	}
+	return p.str(syscallName(p.arch, call.get("syscall", outer)))
 }
 
 // list adds the words of a constant "a,b".

@@ -41,6 +41,9 @@ func scanFields(to []field, s []byte, from part) ([]field, []byte) {
 		if len(to) >= maxFields {
 			return to, appendWord(text, s)
 		}
+		if from == outer && escaped(s) {
+			s = s[len(separated):]
+		}
 		n := keyEnd(s)
 		if n == len(s) || s[n] != '=' || n == 0 {
 			n = max(wordEnd(s), 1)
@@ -57,8 +60,30 @@ func scanFields(to []field, s []byte, from part) ([]field, []byte) {
 			}
 			continue
 		}
+		if from == outer && upper(f.key) {
+			f.from = added
+		}
 		to = append(to, f)
 	}
+}
+
+// separated is the 0x1D between a record and what auditd looked up, as rsyslog
+// writes it. Others lose it, or put a space there: only what was looked up is
+// spelled in capitals.
+const separated = "#035"
+
+func escaped(s []byte) bool {
+	after, ok := bytes.CutPrefix(s, []byte(separated))
+	return ok && len(after) > 0 && after[0] >= 'A' && after[0] <= 'Z'
+}
+
+func upper(key []byte) bool {
+	for _, c := range key {
+		if (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendWord(text, word []byte) []byte {
@@ -122,6 +147,9 @@ func scanValue(s, key []byte) (val []byte, quoted bool, rest []byte) {
 	i := bytes.IndexByte(s, ' ')
 	if i < 0 {
 		i = len(s)
+	}
+	if j := bytes.IndexByte(s[:i], '#'); j >= 0 && escaped(s[j:]) {
+		i = j
 	}
 	return trimValue(s[:i]), false, s[i:]
 }

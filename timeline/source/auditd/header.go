@@ -15,6 +15,7 @@ type header struct {
 	stamp []byte // SECONDS.MILLIS:SERIAL
 	time  timeline.Time
 	body  []byte
+	names bool // ausearch -i has put names for numbers
 }
 
 var (
@@ -51,8 +52,12 @@ func parseHeader(line []byte) (header, error) {
 		return h, errHeader
 	}
 	h.stamp = stamp
-	h.body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte(":")), " ")
+	h.body = bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimLeft(body, " "), []byte(":")), " ")
 	h.time, ok = parseStamp(stamp)
+	if !ok {
+		h.time, ok = parseDay(stamp)
+		h.names = ok
+	}
 	if !ok {
 		return h, errTime
 	}

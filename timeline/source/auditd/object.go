@@ -46,7 +46,8 @@ func (p *parser) files(o object) {
 	if main.name != nil && !p.ev.Has(timeline.FilePath) {
 		p.ev.Str(timeline.FilePath, p.absolute(main.name))
 	}
-	if mode, err := strconv.ParseUint(string(main.rec.get("mode", outer)), 8, 32); err == nil {
+	kindAndMode := main.rec.get("mode", outer) // "0100644", or interpreted "file,644"
+	if mode, err := strconv.ParseUint(string(kindAndMode[bytes.LastIndexByte(kindAndMode, ',')+1:]), 8, 32); err == nil {
 		start := len(p.buf)
 		p.buf = strconv.AppendUint(append(p.buf, '0'), mode&0o7777, 8)
 		p.ev.Str(timeline.FileMode, p.buf[start:len(p.buf):len(p.buf)])

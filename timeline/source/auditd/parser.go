@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"amber/timeline"
+	"amber/timeline/source/deeds"
+	"amber/timeline/source/scratch"
 )
 
 // Bounds of a record. The kernel writes at most 8,970 bytes, which is room for
@@ -26,6 +28,7 @@ type parser struct {
 	paths  []pathItem
 	key    []byte
 	cwd    []byte
+	object []byte // what an access decision was about, a name without its directories
 	arch   string
 	addr   address
 	name   []byte
@@ -65,6 +68,10 @@ func (p *parser) Key(rec timeline.Record) (key []byte, joins bool) {
 	return p.key, !alone(h)
 }
 
+// Spans implements timeline.Spanner: auditd turns its log over by size, also in
+// the middle of an event.
+func (p *parser) Spans() bool { return true }
+
 // appendID names an event. A record that is alone has its type in it, for the
 // daemon counts its serials apart from the kernel.
 func appendID(to []byte, h header) []byte {
@@ -98,6 +105,7 @@ func (p *parser) Join(recs []timeline.Record, emit func(*timeline.Event) error) 
 		return &timeline.SkipError{Reason: timeline.Header}
 	}
 	p.build()
+	p.ev.Str(timeline.Message, deeds.Told(&p.ev, (*scratch.Text)(&p.buf)))
 	return emit(&p.ev)
 }
 
@@ -126,7 +134,11 @@ func (p *parser) add(rec timeline.Record) error {
 	a := &p.recs[p.used]
 	p.used++
 	a.header = h
-	a.fields, a.text = splitFields(a.fields[:0], h.body)
+	if h.names {
+		a.fields, a.text = splitInterpreted(a.fields[:0], h.kind, h.body)
+	} else {
+		a.fields, a.text = splitFields(a.fields[:0], h.body)
+	}
 	return nil
 }
 

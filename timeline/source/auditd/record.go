@@ -82,13 +82,19 @@ func (p *parser) identity(a *audit, f field) bool {
 // userID sets the acting user; in what a login says of an account, the account
 // is the user and the program's own id stands beside it.
 func (p *parser) userID(a *audit, f field) {
-	if login(a.kind) && a.get("acct", inner) != nil {
+	if account(a) {
 		p.id("process.user.id", f)
 		return
 	}
 	if !unset(f.val) {
 		p.set(timeline.UserID, a, f, f.val)
 	}
+}
+
+// account reports a record of a login that names who: by name, or, once it has
+// succeeded, by id alone.
+func account(a *audit) bool {
+	return login(a.kind) && (a.get("acct", inner) != nil || a.get("id", inner) != nil || a.names && a.get("ID", added) != nil)
 }
 
 // login reports the record types in which acct is who logs in or out.
@@ -116,7 +122,7 @@ func (p *parser) other(a *audit, f field, effective, name string) {
 }
 
 func (p *parser) outcome(v []byte) {
-	if p.ev.Has(timeline.EventOutcome) {
+	if p.ev.Has(timeline.EventOutcome) || v == nil {
 		return
 	}
 	switch string(v) {

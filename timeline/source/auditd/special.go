@@ -8,9 +8,25 @@ import (
 
 // special maps the fields that mean something in records of one type alone.
 func (p *parser) special(a *audit, f field) bool {
+	if decision(a) {
+		return p.avc(a, f)
+	}
 	switch string(a.kind) {
-	case "SYSCALL", "SECCOMP":
+	case "SYSCALL":
 		return p.syscall(f)
+	case "SECCOMP":
+		if string(f.key) == "code" {
+			p.seccomp(f.val)
+			return false
+		}
+		return p.syscall(f)
+	case "FANOTIFY":
+		if string(f.key) == "resp" {
+			p.decided(string(f.val) == "2") // FAN_DENY
+		}
+		return false
+	case "INTEGRITY_RULE", "INTEGRITY_DATA", "INTEGRITY_PCR", "INTEGRITY_METADATA", "INTEGRITY_POLICY_RULE", "INTEGRITY_EVM_XATTR":
+		return p.integrity(f)
 	case "CWD":
 		if string(f.key) == "cwd" {
 			p.cwd = p.decoded(f)
@@ -21,10 +37,11 @@ func (p *parser) special(a *audit, f field) bool {
 		return string(f.key) == "proctitle" // commandLine
 	case "SOCKADDR":
 		if string(f.key) == "saddr" {
+			if a.names && p.spelled(f.val) {
+				return true
+			}
 			return p.sockaddr(f)
 		}
-	case "AVC", "USER_AVC":
-		return p.avc(f)
 	case "SERVICE_START", "SERVICE_STOP":
 		if string(f.key) == "unit" {
 			p.ev.Put("service.name", f.val)
@@ -52,22 +69,11 @@ func (p *parser) syscall(f field) bool {
 	case "exit":
 		p.put("auditd.data.exit", f.val)
 		p.ev.Str(timeline.ErrorCode, p.str(errno(f.val)))
+		p.ev.Str(timeline.ErrorCode, exitName(f.val))
 	default:
 		return false
 	}
 	return true
-}
-
-// avc maps an access decision. AppArmor writes to the same record type.
-func (p *parser) avc(f field) bool {
-	switch string(f.key) {
-	case "apparmor":
-		p.decided(string(f.val) == "DENIED")
-	case "path", "name":
-		p.ev.Str(timeline.FilePath, p.decoded(f))
-		return true
-	}
-	return false
 }
 
 // decided sets the outcome of an access decision, where the system call's own
@@ -132,6 +138,12 @@ func (p *parser) session(a *audit, f field) bool {
 		}
 		e.Str(timeline.ProcessCommandLine, p.decoded(f))
 	case "id":
+		if account(a) {
+			if a.get("acct", inner) == nil && !unset(f.val) {
+				p.set(timeline.UserID, a, f, f.val)
+			}
+			return true
+		}
 		e.Put("user.target.id", f.val)
 	default:
 		return false

@@ -22,10 +22,24 @@ var aarch64 string
 //go:embed syscalls/arm.txt
 var arm string
 
+//go:embed syscalls/ppc64le.txt
+var ppc64le string
+
+//go:embed syscalls/s390x.txt
+var s390x string
+
+//go:embed syscalls/riscv64.txt
+var riscv64 string
+
+//go:embed syscalls/loongarch64.txt
+var loongarch64 string
+
 // tables are the names of system calls by architecture and number.
 var tables = sync.OnceValue(func() map[string][]string {
 	return map[string][]string{
 		"x86_64": parseTable(x8664), "i386": parseTable(i386), "aarch64": parseTable(aarch64), "arm": parseTable(arm),
+		"ppc64le": parseTable(ppc64le), "ppc64": parseTable(ppc64le), "s390x": parseTable(s390x),
+		"riscv64": parseTable(riscv64), "loongarch64": parseTable(loongarch64),
 	}
 })
 
@@ -55,6 +69,16 @@ func archName(v []byte) string {
 		return "aarch64"
 	case "40000028":
 		return "arm"
+	case "c0000015":
+		return "ppc64le"
+	case "80000015":
+		return "ppc64"
+	case "80000016":
+		return "s390x"
+	case "c00000f3":
+		return "riscv64"
+	case "c0000102":
+		return "loongarch64"
 	}
 	return ""
 }

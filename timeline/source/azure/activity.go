@@ -8,16 +8,16 @@ import (
 
 // activity fills the row of the activity log.
 func (p *parser) activity() {
-	e := &p.e
+	e := &p.E
 	e.Const(timeline.EventDataset, "azure.activitylogs")
 	e.Const(timeline.EventProvider, "azure.activity")
-	op := p.first(operationValue, operation)
+	op := p.First(operationValue, operation)
 	e.Str(timeline.EventAction, op)
 	e.Put("azure.activitylogs.operation_name", op)
-	e.Put("azure.activitylogs.category", p.first(categoryValue, category))
-	e.Put("azure.activitylogs.result_type", p.first(result, status))
-	e.Put("azure.activitylogs.result_signature", p.get(signature))
-	e.Put("azure.activitylogs.event_id", p.get(eventData))
+	e.Put("azure.activitylogs.category", p.First(categoryValue, category))
+	e.Put("azure.activitylogs.result_type", p.First(result, status))
+	e.Put("azure.activitylogs.result_signature", p.Get(signature))
+	e.Put("azure.activitylogs.event_id", p.Get(eventData))
 	e.AddConst(timeline.EventCategory, "api")
 	p.classify(op)
 	p.who()
@@ -28,7 +28,7 @@ func (p *parser) activity() {
 // classify tells by the operation's last word what it does, and marks those that
 // give rights or show secrets.
 func (p *parser) classify(op []byte) {
-	e := &p.e
+	e := &p.E
 	word := op[bytes.LastIndexByte(op, '/')+1:]
 	switch {
 	case is(word, "write"):
@@ -62,9 +62,9 @@ func holdsFold(b []byte, s string) bool {
 
 // who called: by the token's claims a user, or an application by its id.
 func (p *parser) who() {
-	e := &p.e
-	c := p.claims()
-	name := p.get(caller)
+	e := &p.E
+	c := p.claims("azure.activitylogs.identity.claims.")
+	name := p.Get(caller)
 	for _, other := range [][]byte{c.upn, c.mail, c.name, c.app} {
 		if len(name) == 0 {
 			name = other
@@ -88,9 +88,9 @@ type token struct{ upn, name, mail, object, app, address []byte }
 // maxClaims bounds the claims that become fields.
 const maxClaims = 64
 
-// claims keeps each claim under the last part of its name.
-func (p *parser) claims() (t token) {
-	v := p.get(claims)
+// claims keeps each claim under a prefix and the last part of its name.
+func (p *parser) claims(prefix string) (t token) {
+	v := p.Get(claims)
 	if len(v) == 0 || v[0] != '{' {
 		return t
 	}
@@ -100,10 +100,10 @@ func (p *parser) claims() (t token) {
 	for ok := s.Object(); ok; ok = s.NextMember() {
 		key := s.Key()
 		key = key[bytes.LastIndexByte(key, '/')+1:]
-		name := p.text.Named("azure.activitylogs.identity.claims.", key)
+		name := p.Text.Named(prefix, key)
 		value := s.Text()
 		if n++; n <= maxClaims {
-			p.e.More(name, value)
+			p.E.More(name, value)
 		}
 		switch string(key) {
 		case "upn":
@@ -114,7 +114,7 @@ func (p *parser) claims() (t token) {
 			}
 		case "emailaddress":
 			t.mail = value
-		case "objectidentifier":
+		case "objectidentifier", "oid":
 			t.object = value
 		case "appid":
 			t.app = value
@@ -126,8 +126,8 @@ func (p *parser) claims() (t token) {
 }
 
 func (p *parser) outcome() {
-	e := &p.e
-	switch r := p.first(status, result); {
+	e := &p.E
+	switch r := p.First(status, result); {
 	case is(r, "Success"), is(r, "Succeeded"):
 		e.Const(timeline.EventOutcome, "success")
 		return
@@ -137,18 +137,18 @@ func (p *parser) outcome() {
 		e.Const(timeline.EventOutcome, "unknown") // it began, or was taken on
 		return
 	}
-	code := p.get(errorCode)
+	code := p.Get(errorCode)
 	if len(code) == 0 {
-		code = p.get(signature)
+		code = p.Get(signature)
 	}
 	e.Str(timeline.ErrorCode, code)
-	e.Str(timeline.ErrorMessage, p.first(errorText, statusMessage))
+	e.Str(timeline.ErrorMessage, p.First(errorText, statusMessage))
 }
 
 // activityMessage is "mallory@example.com
 // Microsoft.Compute/virtualMachines/delete web: Failed AuthorizationFailed".
 func (p *parser) activityMessage() []byte {
-	e, t := &p.e, &p.text
+	e, t := &p.E, &p.Text
 	mark := len(*t)
 	if name := e.GetStr(timeline.UserName); len(name) > 0 {
 		t.Bytes(name)
@@ -163,7 +163,7 @@ func (p *parser) activityMessage() []byte {
 			t.Bytes(x.Value)
 		}
 	}
-	if r := p.first(status, result); len(r) > 0 {
+	if r := p.First(status, result); len(r) > 0 {
 		t.Str(": ")
 		t.Bytes(r)
 	}

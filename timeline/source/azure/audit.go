@@ -8,26 +8,31 @@ import (
 
 // audit fills the row of the directory's audit log.
 func (p *parser) audit() {
-	e := &p.e
+	e := &p.E
 	e.Const(timeline.EventDataset, "azure.auditlogs")
 	e.Const(timeline.EventProvider, "azure.auditlogs")
-	e.Str(timeline.EventAction, p.first(activity, operation))
+	e.Str(timeline.EventAction, p.First(activity, operation))
 	e.AddConst(timeline.EventCategory, "iam")
-	e.Put("azure.auditlogs.operation_name", p.first(operationValue, operation))
-	e.Put("azure.auditlogs.category", p.first(categoryValue, category))
-	e.Put("azure.auditlogs.identity", p.get(identity))
-	e.Put("azure.auditlogs.properties.id", p.get(id))
-	e.Put("azure.auditlogs.properties.activity_display_name", p.get(activity))
-	e.Put("azure.auditlogs.properties.result", p.get(auditResult))
-	e.Put("azure.auditlogs.properties.result_reason", p.get(auditReason))
-	e.Str(timeline.UserName, p.first(byUser, byUserName, byApp, identity))
-	e.Str(timeline.UserID, p.first(byUserID, byAppID))
-	e.Put("azure.auditlogs.properties.initiated_by.user.user_principal_name", p.get(byUser))
-	e.Put("azure.auditlogs.properties.initiated_by.app.display_name", p.get(byApp))
+	e.Put("azure.auditlogs.operation_name", p.First(operationValue, operation))
+	e.Put("azure.auditlogs.category", p.First(categoryValue, category))
+	e.Put("azure.auditlogs.identity", p.Get(identity))
+	e.Put("azure.auditlogs.properties.category", p.Get(innerCategory))
+	e.Put("azure.auditlogs.properties.id", p.Get(id))
+	e.Put("azure.auditlogs.properties.activity_display_name", p.Get(activity))
+	e.Put("azure.auditlogs.properties.result", p.Get(auditResult))
+	e.Put("azure.auditlogs.properties.result_reason", p.Get(auditReason))
+	e.Str(timeline.UserName, p.First(byUser, byUserName, byApp, identity))
+	e.Str(timeline.UserID, p.First(byUserID, byAppID))
+	e.Put("azure.auditlogs.properties.initiated_by.user.user_principal_name", p.Get(byUser))
+	e.Put("azure.auditlogs.properties.initiated_by.app.display_name", p.Get(byApp))
 	e.Str(timeline.SourceIP, p.address(byUserIP, callerIP))
-	v := p.get(targets)
+	members.EachObject(p.Get(details), p.detail)
+	if grantsRole(e.GetStr(timeline.EventAction)) {
+		e.AddConst(timeline.Tags, "iam-grant")
+	}
+	v := p.Get(targets)
 	e.Put("azure.auditlogs.properties.target_resources", v[:min(len(v), maxKept)])
-	mark := len(p.text)
+	mark := len(p.Text)
 	p.message()
 	n := 0
 	members.EachObject(v, func(s *jsonscan.Scanner) {
@@ -35,17 +40,48 @@ func (p *parser) audit() {
 		n++
 	})
 	p.auditOutcome()
-	e.Str(timeline.Message, p.text.Since(mark))
+	e.Str(timeline.Message, p.Text.Since(mark))
+}
+
+// detail is a key of the additional details, of which one is the user agent.
+func (p *parser) detail(s *jsonscan.Scanner) {
+	var key, value []byte
+	for ok := s.Object(); ok; ok = s.NextMember() {
+		switch string(s.Key()) {
+		case "key":
+			key = s.Text()
+		case "value":
+			value = s.Text()
+		default:
+			s.Skip()
+		}
+	}
+	if is(key, "User-Agent") && !p.E.Has(timeline.UserAgent) {
+		p.E.Str(timeline.UserAgent, p.kept(value))
+	}
+}
+
+// grantsRole knows the activities that give somebody, or a program, rights.
+func grantsRole(action []byte) bool {
+	for _, begins := range [...]string{
+		"Add member to role", "Add eligible member to role", "Add scoped member to role", "Add app role assignment",
+		"Add delegated permission grant", "Consent to application",
+	} {
+		if len(action) >= len(begins) && is(action[:len(begins)], begins) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *parser) message() {
-	if name := p.e.GetStr(timeline.UserName); len(name) > 0 {
-		p.text.Bytes(name)
+	if name := p.E.GetStr(timeline.UserName); len(name) > 0 {
+		p.Text.Bytes(name)
 	} else {
-		p.text.Str("somebody")
+		p.Text.Str("somebody")
 	}
-	p.text.Str(": ")
-	p.text.Bytes(p.e.GetStr(timeline.EventAction))
+	p.Text.Str(": ")
+	p.Text.Bytes(p.E.GetStr(timeline.EventAction))
 }
 
 // resourceChanged is one of the things that an audited call was about. Its
@@ -86,10 +122,10 @@ func (p *parser) target(s *jsonscan.Scanner, n int) {
 		name = r.display
 	}
 	if len(name) > 0 {
-		p.text.Byte(' ')
-		p.text.Bytes(name)
+		p.Text.Byte(' ')
+		p.Text.Bytes(name)
 	}
-	e := &p.e
+	e := &p.E
 	if string(r.kind) == "User" && !e.Has(timeline.UserTargetName) {
 		e.Str(timeline.UserTargetName, p.kept(name))
 	}
@@ -123,22 +159,22 @@ func (p *parser) change(s *jsonscan.Scanner) {
 	p.held.Bytes(name)
 	p.held.Byte('=')
 	p.held.Bytes(value)
-	p.e.Put("azure.auditlogs.properties.target_resources.modified_properties", p.held.Since(mark))
+	p.E.Put("azure.auditlogs.properties.target_resources.modified_properties", p.held.Since(mark))
 	if string(name) == "Role.DisplayName" {
-		p.text.Byte(' ')
-		p.text.Bytes(value)
+		p.Text.Byte(' ')
+		p.Text.Bytes(value)
 	}
 }
 
 func (p *parser) auditOutcome() {
-	e := &p.e
-	switch r := p.first(auditResult, result); {
+	e := &p.E
+	switch r := p.First(auditResult, result); {
 	case is(r, "success"), len(r) == 0:
 		e.Const(timeline.EventOutcome, "success")
 	case is(r, "failure"), is(r, "clientError"):
 		e.Const(timeline.EventOutcome, "failure")
-		e.Str(timeline.ErrorMessage, p.get(auditReason))
-		p.text.Str(" → failure")
+		e.Str(timeline.ErrorMessage, p.Get(auditReason))
+		p.Text.Str(" → failure")
 	default:
 		e.Const(timeline.EventOutcome, "unknown")
 	}

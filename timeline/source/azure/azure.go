@@ -38,19 +38,34 @@ var forms = [...][]string{
 	{"eventDataId", "operationName"},
 	{"event_data_id", "operation_name"},
 	{"createdDateTime", "appDisplayName", "ipAddress"},
+	{"createdDateTime", "servicePrincipalId", "resourceDisplayName"},
+	{"riskEventType", "riskState", "activityDateTime"},
+	{"riskLastUpdatedDateTime", "riskState", "riskLevel"},
 	{"activityDisplayName", "activityDateTime", "initiatedBy"},
 	{"TimeGenerated", "OperationName", "Category"},
 	{"TimeGenerated", "OperationNameValue", "CategoryValue"},
 	{"TimeGenerated", "UserPrincipalName", "AppDisplayName"},
 	{"TimeGenerated", "ServicePrincipalId", "AppId"},
+	{"TimeGenerated", "OperationName", "Type"},
+	{"TimeGenerated", "TenantId", "Type"},
+	{"TimeGenerated", "TableName"},
 }
 
 // Sniff implements timeline.Source. The members at the top decide, whatever the
-// record holds.
+// record holds; of what a shipper wrapped those in it.
 func (Source) Sniff(head []byte, _ string) int {
-	for _, form := range forms {
+	if inner := members.Shipped(head); inner != nil {
+		if n := sniff(inner); n > 0 {
+			return n
+		}
+	}
+	return sniff(head)
+}
+
+func sniff(head []byte) int {
+	for _, names := range forms {
 		all := true
-		for _, met := range members.Head(head, wraps, form...) {
+		for _, met := range members.Head(head, wraps, names...) {
 			all = all && met
 		}
 		if all {
@@ -64,13 +79,20 @@ var wraps = []string{"records", "value"}
 
 // Records implements timeline.Source.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
-	return framing.JSON{Members: wraps, Wraps: func(line []byte) bool {
-		head := line[:min(len(line), 512)]
-		return bytes.Contains(head, []byte(`"records"`)) || bytes.Contains(head, []byte(`"value"`))
-	}}.Records(ctx, r)
+	return form.Records(ctx, r)
 }
+
+// Events frames the events of a message of an Event Hub, as Records does a file's.
+func Events(ctx context.Context, message []byte) iter.Seq2[timeline.Record, error] {
+	return form.Values(ctx, message)
+}
+
+var form = framing.JSON{Members: wraps, Wraps: func(line []byte) bool {
+	head := line[:min(len(line), 512)]
+	return bytes.Contains(head, []byte(`"records"`)) || bytes.Contains(head, []byte(`"value"`))
+}}
 
 // NewParser implements timeline.Source.
 func (Source) NewParser() timeline.Parser {
-	return &parser{m: members.NewReader(table()), cluster: kubeaudit.Source{}.NewParser()}
+	return &parser{Row: members.NewRow(table()), cluster: kubeaudit.Source{}.NewParser()}
 }

@@ -99,3 +99,11 @@ func BenchmarkSignIn(b *testing.B) {
 			i, i%250, i*7919, i%400, i*31, i, i%400, i%400, i%400, i%50, i%50, i%250, i*7919, i%900)
 	})
 }
+
+func BenchmarkFirewall(b *testing.B) {
+	var log bytes.Buffer
+	for i := range 5_000 {
+		fmt.Fprintf(&log, `{"time":"2026-11-22T13:05:%02d.%03dZ","category":"AZFWNetworkRule","operationName":"AzureFirewallNetworkRule","resourceId":"/SUBSCRIPTIONS/1/RESOURCEGROUPS/HUB/PROVIDERS/MICROSOFT.NETWORK/AZUREFIREWALLS/FW1","properties":{"Protocol":"TCP","SourceIp":"10.0.%d.%d","SourcePort":%d,"DestinationIp":"203.0.113.%d","DestinationPort":443,"Action":"Allow","Policy":"hub","RuleCollectionGroup":"g","RuleCollection":"c","Rule":"r%d"}}`+"\n", i%60, i%1000, i%9, i%250, 1024+i, i%250, i%20)
+	}
+	sourcetest.Bench(b, Source{}, log.Bytes(), nil)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"amber/timeline"
+	"amber/timeline/source/flowtext"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
 )
@@ -25,8 +26,8 @@ type tuples struct {
 // (flows.flows.flowTuples) or of virtual networks (flows.flowGroups.flowTuples).
 func (p *parser) flowLog(emit func(*timeline.Event) error) error {
 	w := &tuples{parser: p, emit: emit}
-	at := p.e.Time
-	logged := p.first(flowRecords, flows)
+	at := p.E.Time
+	logged := p.First(flowRecords, flows)
 	members.EachObject(logged, func(s *jsonscan.Scanner) { w.group(s, at) })
 	if w.err == nil && w.n == 0 {
 		return &timeline.SkipError{Reason: timeline.Empty}
@@ -79,14 +80,14 @@ func (w *tuples) tuple(text []byte, at timeline.Time) {
 	for rest, more := text, true; more && n < maxTuple; n++ {
 		f[n], rest, more = bytes.Cut(rest, []byte{','})
 	}
-	e := &w.e
+	e := &w.E
 	e.Reset()
-	w.text = w.text[:0]
+	w.Text = w.Text[:0]
 	e.Time, e.Sub = at, w.n
 	e.Const(timeline.EventProvider, "azure.network_watcher")
 	e.Const(timeline.CloudProvider, "azure")
 	e.AddConst(timeline.EventCategory, "network")
-	w.place(w.get(resourceID))
+	w.place(w.Get(resourceID))
 	when, ok := members.Int(f[tupleTime])
 	if ok = ok && n >= minTuple && when >= 0 && when <= 1<<44 && members.IsIP(f[tupleSource]); ok {
 		if len(f[tupleTime]) <= 10 {
@@ -103,7 +104,7 @@ func (w *tuples) tuple(text []byte, at timeline.Time) {
 
 // unreadable is the row of a tuple that is none, at the time of its record.
 func (w *tuples) unreadable(text []byte) {
-	e := &w.e
+	e := &w.E
 	w.dataset()
 	e.Const(timeline.EventAction, "flow-unreadable")
 	e.AddConst(timeline.Tags, "unreadable")
@@ -111,15 +112,15 @@ func (w *tuples) unreadable(text []byte) {
 }
 
 func (w *tuples) dataset() {
-	if len(w.get(flowRecords)) > 0 {
-		w.e.Const(timeline.EventDataset, "azure.network_watcher_vnet")
+	if len(w.Get(flowRecords)) > 0 {
+		w.E.Const(timeline.EventDataset, "azure.network_watcher_vnet")
 	} else {
-		w.e.Const(timeline.EventDataset, "azure.network_watcher_nsg")
+		w.E.Const(timeline.EventDataset, "azure.network_watcher_nsg")
 	}
 }
 
 func (w *tuples) fillFlow(f *[maxTuple][]byte) {
-	e := &w.e
+	e := &w.E
 	e.AddConst(timeline.EventType, "connection")
 	e.Str(timeline.SourceIP, f[tupleSource])
 	e.Str(timeline.DestinationIP, f[tupleDestination])
@@ -141,10 +142,10 @@ func (w *tuples) fillFlow(f *[maxTuple][]byte) {
 // decide reads what the two kinds write in different places: whether the flow
 // was let pass, and how much went either way.
 func (w *tuples) decide(f *[maxTuple][]byte) {
-	e := &w.e
+	e := &w.E
 	state, counts := f[8], f[9:13]
 	denied := string(f[tupleState]) == "D"
-	if len(w.get(flowRecords)) > 0 {
+	if len(w.Get(flowRecords)) > 0 {
 		state = f[tupleState]
 		denied = string(state) == "D"
 		e.Put("azure.flow.encryption", f[8])
@@ -189,25 +190,12 @@ func transport(v []byte) []byte {
 // flowMessage is "203.0.113.7:35370 → 10.2.0.4:23 tcp denied by
 // DefaultRule_DenyAll".
 func (w *tuples) flowMessage() []byte {
-	e, t := &w.e, &w.text
+	e, t := &w.E, &w.Text
 	mark := len(*t)
-	t.Bytes(e.GetStr(timeline.SourceIP))
-	w.port(timeline.SourcePort)
-	t.Str(" → ")
-	t.Bytes(e.GetStr(timeline.DestinationIP))
-	w.port(timeline.DestinationPort)
-	t.Byte(' ')
-	t.Bytes(e.GetStr(timeline.NetworkTransport))
+	flowtext.Ends(t, e)
 	if string(e.GetStr(timeline.EventAction)) == "flow-denied" {
 		t.Str(" denied by ")
 		t.Bytes(w.rule)
 	}
 	return t.Since(mark)
-}
-
-func (w *tuples) port(f timeline.Field) {
-	if n, ok := w.e.GetNum(f); ok {
-		w.text.Byte(':')
-		w.text.Int(n)
-	}
 }

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 
 	"amber/timeline"
@@ -12,27 +11,29 @@ import (
 )
 
 type parser struct {
-	s, inner jsonscan.Scanner
-	m        *members.Reader
-	e        timeline.Event
-	text     scratch.Text
-	held     scratch.Text // values that outlive what they were read from
-	cluster  timeline.Parser
+	members.Row
+	inner   jsonscan.Scanner
+	held    scratch.Text // values that outlive what they were read from
+	cluster timeline.Parser
+	row     scratch.Text // an audit event that a row of a table is
 }
 
 // Parse implements timeline.Parser.
 func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) error {
-	p.e.Reset()
-	p.text, p.held = p.text[:0], p.held[:0]
-	data := rec.Data
-	if len(data) == 0 || data[0] != '{' {
-		return noObject(data)
-	}
-	p.s.Reset(data)
-	if err := p.m.Read(&p.s); err != nil {
-		return jsonscan.Rejected(data, err)
+	p.held = p.held[:0]
+	if err := p.BeginShipped(&rec, when, generated, eventTime, created, activityTime, riskUpdated); err != nil {
+		return err
 	}
 	k := p.kindOf()
+	if k == auditRow {
+		p.row = auditEvent(p.row[:0], rec.Data)
+		rec.Data = p.row
+		return p.cluster.Parse(rec, func(e *timeline.Event) error {
+			e.Const(timeline.CloudProvider, "azure")
+			p.clusterOf(e)
+			return emit(e)
+		})
+	}
 	if k == kubeAudit {
 		err := p.cluster.Parse(rec, emit)
 		if skip := (*timeline.SkipError)(nil); !errors.As(err, &skip) {
@@ -56,30 +57,13 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 		p.audit()
 	case risk:
 		p.risk()
+	case firewallLog:
+		p.firewall(p.fromFirewall())
 	default:
 		p.resource()
 	}
 	p.sameEvent(k)
-	return emit(&p.e)
-}
-
-func (p *parser) get(member int) []byte { return p.m.Get(member) }
-
-// first is the first of some members that is there.
-func (p *parser) first(list ...int) []byte {
-	for _, at := range list {
-		if v := p.get(at); len(v) > 0 {
-			return v
-		}
-	}
-	return nil
-}
-
-func noObject(data []byte) error {
-	if bytes.IndexByte(data, 0) >= 0 {
-		return &timeline.RejectError{Reason: timeline.NotText, Detail: "zeros"}
-	}
-	return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "no JSON object"}
+	return emit(&p.E)
 }
 
 // logKind is which log a record is of.
@@ -91,17 +75,27 @@ const (
 	signIn
 	audit
 	risk
+	firewallLog
 	kubeAudit
+	auditRow // of a table of Log Analytics
 	flow
 )
 
 // kindOf tells by the category, or by the table of Log Analytics; of records
 // from the APIs, which have neither, by what they alone have.
 func (p *parser) kindOf() logKind {
-	switch string(p.first(categoryValue, category)) {
+	switch string(p.Get(kind)) {
+	case "AKSAudit", "AKSAuditAdmin", "ArcK8sAudit", "ArcK8sAuditAdmin":
+		return auditRow
+	}
+	switch string(p.First(categoryValue, category)) {
 	case "Administrative", "Security", "ServiceHealth", "ResourceHealth", "Alert", "Autoscale", "Recommendation", "Policy":
 		return activityLog
-	case "SignInLogs", "NonInteractiveUserSignInLogs", "ServicePrincipalSignInLogs", "ManagedIdentitySignInLogs", "ADFSSignInLogs":
+	case "Action", "Write", "Delete": // of the activity log, as it was written of old
+		if len(p.Get(eventCategory)) > 0 || len(p.Get(claims)) > 0 {
+			return activityLog
+		}
+	case "SignInLogs", "NonInteractiveUserSignInLogs", "ServicePrincipalSignInLogs", "ManagedIdentitySignInLogs", "ADFSSignInLogs", "MicrosoftServicePrincipalSignInLogs":
 		return signIn
 	case "AuditLogs":
 		return audit
@@ -112,7 +106,7 @@ func (p *parser) kindOf() logKind {
 	case "NetworkSecurityGroupFlowEvent", "FlowLogFlowEvent":
 		return flow
 	}
-	switch string(p.get(kind)) {
+	switch string(p.Get(kind)) {
 	case "AzureActivity":
 		return activityLog
 	case "SigninLogs", "AADNonInteractiveUserSignInLogs", "AADServicePrincipalSignInLogs", "AADManagedIdentitySignInLogs", "ADFSSignInLogs":
@@ -123,16 +117,44 @@ func (p *parser) kindOf() logKind {
 		return risk
 	}
 	switch {
-	case len(p.get(eventData)) > 0:
+	case len(p.fromFirewall()) > 0:
+		return firewallLog
+	case len(p.Get(eventData)) > 0:
 		return activityLog
-	case len(p.get(activity)) > 0 && len(p.get(activityTime)) > 0:
+	case len(p.Get(activity)) > 0 && len(p.Get(activityTime)) > 0:
 		return audit
-	case len(p.get(riskEvent)) > 0:
+	case len(p.Get(riskEvent)) > 0, len(p.Get(riskUpdated)) > 0:
 		return risk
-	case len(p.get(created)) > 0 && len(p.get(appID)) > 0:
+	case len(p.Get(created)) > 0 && len(p.Get(appID)) > 0:
 		return signIn
+	case len(p.Get(generated)) > 0:
+		return p.kindOfRow()
 	}
 	return resource
+}
+
+// kindOfRow tells by what alone there is of a row of which a query has left the
+// name of the table out.
+func (p *parser) kindOfRow() logKind {
+	switch {
+	case len(p.Get(activity)) > 0 && len(p.First(byUser, byApp, byUserID, targets)) > 0:
+		return audit
+	case len(p.First(app, appID)) > 0 && len(p.First(userPrincipal, servicePrincipal, servicePrincipalID)) > 0 && len(p.First(result, ipAddress, signInError)) > 0:
+		return signIn
+	case len(p.Get(caller)) > 0 && len(p.First(operationValue, operation)) > 0 && len(p.First(status, callerIP)) > 0:
+		return activityLog
+	}
+	return resource
+}
+
+// fromFirewall is the name of the log of Azure Firewall that a record is of.
+func (p *parser) fromFirewall() []byte {
+	for _, at := range []int{category, kind} {
+		if v := p.Get(at); isFirewall(v) {
+			return v
+		}
+	}
+	return nil
 }
 
 // time sets @timestamp: when it happened, else when it was logged.
@@ -141,37 +163,36 @@ func (p *parser) time(k logKind) error {
 	switch k {
 	case signIn:
 		order = []int{created, when, generated}
-	case audit, risk:
+	case audit:
 		order = []int{activityTime, when, generated}
+	case risk:
+		order = []int{activityTime, riskUpdated, when, generated}
 	}
-	v := p.first(order...)
-	if len(v) == 0 {
-		return &timeline.RejectError{Reason: timeline.TimeMissing, Detail: "time"}
-	}
-	t, zone, ok := timeline.ParseTime(v)
-	if !ok || !zone {
-		return &timeline.RejectError{Reason: timeline.TimeInvalid, Detail: "time " + string(v[:min(len(v), 64)])}
-	}
-	p.e.Time = t
-	return nil
+	return p.At(p.First(order...), "time")
 }
 
 // base fills what all records have.
 func (p *parser) base() {
-	if v := p.get(location); len(v) > 0 && v[0] == '{' {
-		p.m.Set(location, nil) // Graph's, whose parts have names of their own
+	if v := p.Get(location); len(v) > 0 && v[0] == '{' {
+		p.Set(location, nil) // Graph's, whose parts have names of their own
 	}
-	p.m.Fill(&p.e, &p.text)
-	e := &p.e
+	p.levelName()
+	if v := p.Get(tenantOrSpace); len(p.Get(generated)) > 0 {
+		p.E.Put("azure.workspace_id", v)
+	} else if len(p.Get(tenant)) == 0 {
+		p.Set(tenant, v)
+	}
+	p.Fill(&p.E, &p.Text)
+	e := &p.E
 	e.Const(timeline.CloudProvider, "azure")
-	p.place(p.get(resourceID))
-	if v := p.get(subscription); len(v) > 0 {
+	p.place(p.Get(resourceID))
+	if v := p.Get(subscription); len(v) > 0 {
 		e.Str(timeline.CloudAccountID, v)
 	}
 	if !e.Has(timeline.CloudAccountID) {
-		e.Str(timeline.CloudAccountID, p.get(tenant))
+		e.Str(timeline.CloudAccountID, p.Get(tenant))
 	}
-	if p.m.Twice {
+	if p.Twice {
 		e.AddConst(timeline.Tags, "duplicate-key")
 	}
 }
@@ -179,7 +200,7 @@ func (p *parser) base() {
 // place takes a resource's id apart:
 // /subscriptions/ID/resourceGroups/NAME/providers/SPACE/TYPE/NAME/…, in any case.
 func (p *parser) place(id []byte) {
-	e := &p.e
+	e := &p.E
 	rest := bytes.TrimPrefix(id, []byte{'/'})
 	for len(rest) > 0 {
 		var part, value []byte
@@ -203,7 +224,7 @@ func (p *parser) place(id []byte) {
 
 // named is what stands behind the provider: TYPE/NAME/TYPE/NAME.
 func (p *parser) named(rest []byte) {
-	e := &p.e
+	e := &p.E
 	for len(rest) > 0 {
 		var part, value []byte
 		part, rest, _ = bytes.Cut(rest, []byte{'/'})
@@ -234,25 +255,18 @@ var (
 // sameEvent makes deliveries of one event one row. Clients choose correlation
 // ids, so that all that the record says counts.
 func (p *parser) sameEvent(k logKind) {
-	list, own := says[:], p.first(eventData, correlation)
+	list, own := says[:], p.First(eventData, correlation)
 	if k == signIn || k == audit || k == risk {
-		list, own = entraSays[:], p.first(id, correlation)
+		list, own = entraSays[:], p.First(id, correlation)
 	}
-	if len(own) == 0 {
-		return
-	}
-	mark := len(p.text)
-	p.text.Bytes(own)
-	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(list))
-	p.e.ID = p.text.Since(mark)
+	p.Same(own, list)
 }
 
 // address is the first of some members that is an address; a port behind it is
 // left out.
 func (p *parser) address(list ...int) []byte {
 	for _, at := range list {
-		v := p.get(at)
+		v := p.Get(at)
 		if members.IsIP(v) {
 			return v
 		}
@@ -261,19 +275,4 @@ func (p *parser) address(list ...int) []byte {
 		}
 	}
 	return nil
-}
-
-// say joins what there is of some parts with blanks.
-func (p *parser) say(parts ...[]byte) []byte {
-	mark := len(p.text)
-	for _, part := range parts {
-		if len(part) == 0 {
-			continue
-		}
-		if len(p.text) > mark {
-			p.text.Byte(' ')
-		}
-		p.text.Bytes(part)
-	}
-	return p.text.Since(mark)
 }

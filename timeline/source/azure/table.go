@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,6 +23,7 @@ const (
 	operationValue
 	resourceID
 	tenant
+	tenantOrSpace // of a row of Log Analytics its workspace
 	subscription
 	level
 	result
@@ -71,10 +73,45 @@ const (
 	riskEvent
 	whole
 	location
+	eventCategory
+	riskUpdated
+	riskLevel
+	identityType
+	tokenHash
+	requester
+	requesterID
+	requesterApp
+	httpStatus
+	statusText
+	repository
+	imageTag
+	digest
+	text
+	details
+	fwSource
+	fwSourcePort
+	fwDestination
+	fwDestinationPort
+	fwProtocol
+	fwAction
+	fwRule
+	fwReason
+	fwFQDN
+	fwURL
+	fwTranslated
+	fwThreat
+	fwDescription
+	fwSignature
+	fwQuery
+	fwQueryType
+	fwQueryClass
+	fwCode
+	fwError
+	innerCategory
 )
 
 var table = sync.OnceValue(func() *members.Table {
-	return members.NewTable(true, append(append(append(named(), activityMembers()...), signInMembers()...), auditMembers()...))
+	return members.NewTable(true, slices.Concat(named(), activityMembers(), signInMembers(), auditMembers(), firewallMembers()))
 })
 
 // own is a member of the record's properties, which Graph and Log Analytics have
@@ -100,7 +137,8 @@ func named() []members.Member {
 		operation:          {Path: "operationName operationName.value"},
 		operationValue:     {Path: "operationNameValue"},
 		resourceID:         {Path: "resourceId|_ResourceId|flowLogResourceID", Name: "azure.resource.id"},
-		tenant:             {Path: "tenantId AADTenantId", Name: "azure.tenant_id"},
+		tenant:             {Path: "AADTenantId", Name: "azure.tenant_id"},
+		tenantOrSpace:      {Path: "tenantId"},
 		subscription:       {Path: "subscriptionId", Name: "azure.subscription_id"},
 		level:              {Path: "level", Field: timeline.LogLevel},
 		result:             {Path: "resultType"},
@@ -111,7 +149,7 @@ func named() []members.Member {
 		clientIP:           {Path: "httpRequest.clientIpAddress"},
 		caller:             {Path: "caller"},
 		identity:           {Path: "identity"},
-		claims:             {Path: "identity.claims claims claims_d"},
+		claims:             {Path: "identity.claims identity.claim claims claims_d"},
 		eventData:          {Path: "eventDataId"},
 		correlation:        {Path: own("correlationId"), Name: "azure.correlation_id"},
 		statusMessage:      {Path: "properties|properties_d.statusMessage"},
@@ -121,7 +159,7 @@ func named() []members.Member {
 		userPrincipal:      {Path: own("userPrincipalName")},
 		userID:             {Path: own("userId")},
 		userName:           {Path: own("userDisplayName")},
-		servicePrincipal:   {Path: own("servicePrincipalName")},
+		servicePrincipal:   {Path: own("servicePrincipalName servicePrincipalDisplayName")},
 		servicePrincipalID: {Path: own("servicePrincipalId")},
 		app:                {Path: own("appDisplayName")},
 		appID:              {Path: own("appId")},
@@ -143,13 +181,48 @@ func named() []members.Member {
 		byApp:              {Path: own("initiatedBy.app.displayName")},
 		byAppID:            {Path: own("initiatedBy.app.servicePrincipalId")},
 		targets:            {Path: own("targetResources")},
-		log:                {Path: "properties.log"},
+		log:                {Path: "properties.log log_s"},
 		flows:              {Path: "properties.flows"},
 		flowRecords:        {Path: "flowRecords.flows"},
 		message:            {Path: "properties.message"},
 		riskEvent:          {Path: own("riskEventType")},
 		whole:              {Path: "properties|properties_d"},
 		location:           {Path: "location", Name: "azure.location"},
+		eventCategory:      {Path: "properties.eventCategory", Name: "azure.activitylogs.properties.event_category"},
+		riskUpdated:        {Path: own("riskLastUpdatedDateTime")},
+		riskLevel:          {Path: own("riskLevel"), Name: "azure.signinlogs.properties.risk_level"},
+		identityType:       {Path: "identity.type authenticationType"},
+		tokenHash:          {Path: "identity.tokenHash authenticationHash"},
+		requester:          {Path: "identity.requester.upn requesterUpn identity_claim_upn_s identity_claim_http_schemas_xmlsoap_org_ws_2005_05_identity_claims_upn_s"},
+		requesterID:        {Path: "identity.requester.objectId requesterObjectId identity_claim_oid_g"},
+		requesterApp:       {Path: "identity.requester.appId requesterAppId identity_claim_appid_g"},
+		httpStatus:         {Path: own("httpStatusCode responseStatusCode") + " statusCode httpStatusCode_d"},
+		statusText:         {Path: "statusText"},
+		repository:         {Path: own("repository")},
+		imageTag:           {Path: own("tag")},
+		digest:             {Path: own("digest")},
+		text:               {Path: "properties.msg msg_s"},
+		fwSource:           {Path: own("sourceIp")},
+		fwSourcePort:       {Path: own("sourcePort")},
+		fwDestination:      {Path: own("destinationIp")},
+		fwDestinationPort:  {Path: own("destinationPort")},
+		fwProtocol:         {Path: own("protocol")},
+		fwAction:           {Path: own("action")},
+		fwRule:             {Path: own("rule")},
+		fwReason:           {Path: own("actionReason")},
+		fwFQDN:             {Path: own("fqdn")},
+		fwURL:              {Path: own("targetUrl")},
+		fwTranslated:       {Path: own("translatedIp"), Name: "azure.firewall.dnat.address"},
+		fwThreat:           {Path: own("threatDescription")},
+		fwDescription:      {Path: "properties.description description"},
+		fwSignature:        {Path: own("signatureId")},
+		fwQuery:            {Path: own("queryName")},
+		fwQueryType:        {Path: own("queryType")},
+		fwQueryClass:       {Path: own("queryClass")},
+		fwCode:             {Path: own("responseCode")},
+		fwError:            {Path: own("errorMessage")},
+		innerCategory:      {Path: "properties.category"},
+		details:            {Path: own("additionalDetails"), Name: "azure.auditlogs.properties.additional_details"},
 	}
 }
 
@@ -190,8 +263,8 @@ func activityMembers() []members.Member {
 		{Path: "resourceType.value", Name: prefix + "resource_type"},
 		{Path: "resourceProviderName.value resourceProviderValue", Name: prefix + "resource_provider"},
 		{Path: "resourceGroupName", Name: prefix + "resource_group"},
-		{Path: "httpRequest.method", Field: timeline.HTTPMethod},
-		{Path: "httpRequest.uri", Field: timeline.URL},
+		{Path: "httpRequest.method properties.requestMethod requestMethod", Field: timeline.HTTPMethod},
+		{Path: "httpRequest.uri uri properties.requestUri requestUri requestUri_s", Field: timeline.URL},
 		{Path: "httpRequest.clientRequestId", Name: prefix + "http_request.client_request_id"},
 		{Path: "properties.requestbody", Name: prefix + "properties.requestbody"},
 		{Path: "properties.responseBody", Name: prefix + "properties.responsebody"},
@@ -201,14 +274,14 @@ func activityMembers() []members.Member {
 	}
 	m = append(m, under("azure.", same, "operationId operationVersion durationMs channels submissionTimestamp eventSubmissionTimestamp ReleaseVersion RoleLocation Cloud Environment hierarchy")...)
 	return append(m, under(prefix+"properties.", func(n string) string { return "properties|properties_d." + n },
-		"statusCode serviceRequestId eventCategory entity hierarchy resource policies ancestors isComplianceCheck resourceLocation title service region impactType trackingId incidentType stage cause currentHealthStatus previousHealthStatus recommendationName recommendationCategory webHookUri RuleName Threshold pod stream containerID")...)
+		"statusCode serviceRequestId entity hierarchy resource policies ancestors isComplianceCheck resourceLocation title service region impactType trackingId incidentType stage cause currentHealthStatus previousHealthStatus recommendationName recommendationCategory webHookUri RuleName Threshold pod stream containerID")...)
 }
 
 func signInMembers() []members.Member {
 	return append(
 		under("azure.signinlogs.properties.", own, `clientAppUsed conditionalAccessStatus appliedConditionalAccessPolicies originalRequestId
 		tokenIssuerName tokenIssuerType authenticationProcessingDetails networkLocationDetails processingTimeInMilliseconds
-		riskDetail riskLevelAggregated riskLevelDuringSignIn riskEventTypes riskEventTypes_v2 riskLevel riskType detectionTimingType
+		riskDetail riskLevelAggregated riskLevelDuringSignIn riskEventTypes riskEventTypes_v2 riskType detectionTimingType
 		resourceServicePrincipalId resourceTenantId homeTenantId homeTenantName authenticationMethodsUsed authenticationRequirement
 		authenticationRequirementPolicies authenticationContextClassReferences alternateSignInName signInIdentifier signInIdentifierType
 		servicePrincipalCredentialKeyId servicePrincipalCredentialThumbprint userType flaggedForReview isTenantRestricted
@@ -221,16 +294,20 @@ func signInMembers() []members.Member {
 		managedServiceIdentity.msiType managedServiceIdentity.associatedResourceId managedServiceIdentity.federatedTokenId
 		privateLinkDetails.policyId privateLinkDetails.policyName privateLinkDetails.policyTenantId privateLinkDetails.resourceId
 		tokenProtectionStatusDetails.signInSessionStatus tokenProtectionStatusDetails.signInSessionStatusCode appServicePrincipalId`),
-		members.Member{Path: own("userAgent"), Field: timeline.UserAgent},
+		members.Member{Path: own("userAgent") + " properties.userAgentHeader userAgentHeader properties.clientInfo clientInfo_s", Field: timeline.UserAgent},
 		members.Member{Path: "properties.resourceId resourceIdentity", Name: "azure.signinlogs.properties.resource_id"},
 	)
 }
 
 func auditMembers() []members.Member {
 	return append(
-		under("azure.auditlogs.properties.", own, `loggedByService operationType additionalDetails initiatedBy.user.userType
+		under("azure.auditlogs.properties.", own, `loggedByService operationType initiatedBy.user.userType
 		initiatedBy.user.homeTenantId initiatedBy.user.homeTenantName initiatedBy.app.appId initiatedBy.app.servicePrincipalName`),
 		members.Member{Path: own("initiatedBy.user.roles"), Field: timeline.UserRoles},
-		members.Member{Path: "properties.category", Name: "azure.auditlogs.properties.category"},
 	)
+}
+
+func firewallMembers() []members.Member {
+	return under("azure.firewall.", own, `policy ruleCollectionGroup ruleCollection webCategory isTlsInspected isExplicitProxyRequest
+		translatedPort queryId requestSize responseSize responseFlags requestDurationSecs errorNumber severity flag flowRate`)
 }

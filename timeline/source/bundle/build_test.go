@@ -125,7 +125,7 @@ func sample() map[string][]member {
 	dir := member{m: record.Member{Path: "filesystem/upper/tmp", Type: record.Dir, Mode: 0o1777, Links: 2, ReadAt: read, Mtime: at("2026-11-22T06:00:00Z"), Ctime: at("2026-11-22T06:00:00Z")}}
 	odd := file("filesystem/volumes/1/odd", []byte("x"))
 	odd.m.Mtime, odd.m.Ctime, odd.m.Btime = time.Unix(1<<40, 5).UTC(), at("1601-01-01T00:00:00Z"), at("9999-12-31T23:59:59.999999999Z")
-	log := file("logs/var/log/pods/shop/0.log", lines("2026-11-22T06:00:02.123456789Z stdout F hello", "2026-11-22T06:00:03Z stderr P half", "no line of a log", "", "2026-13-22T06:00:03Z stdout F bad"))
+	log := file("logs/var/log/pods/shop/0.log", lines("2026-11-22T06:00:02.123456789Z stdout F hello", "2026-11-22T06:00:03Z stderr P half", `2026-11-22T06:00:04Z stdout F 203.0.113.9 - - [01/Jan/2020:00:00:00 +0000] "GET /.git/config HTTP/1.1" 404 0 "-" "curl/8.14.1"`, "no line of a log", "", "2026-13-22T06:00:03Z stdout F bad"))
 	log.m.Mtime = at("2026-11-22T06:00:03Z")
 	return map[string][]member{
 		"network": {

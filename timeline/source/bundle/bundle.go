@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"amber/evidence"
+	"amber/evidence/encrypt"
 	"amber/evidence/record"
 	"amber/timeline"
 )
@@ -49,11 +50,15 @@ type about struct {
 }
 
 // Open opens the bundle in a directory. What its digests say is checked as it is
-// read; who signed is not.
-func Open(dir string) (*Bundle, error) {
-	b, err := evidence.Open(dir)
+// read; who signed is not. The keyring opens what is encrypted; one that stays
+// locked has no records.
+func Open(dir string, ring ...*encrypt.Keyring) (*Bundle, error) {
+	b, err := evidence.Open(dir, ring...)
 	if err != nil {
 		return nil, err
+	}
+	if err := b.Locked(); err != nil {
+		return nil, errors.Join(fmt.Errorf("reading bundle %s: %w", dir, err), b.Close())
 	}
 	s := &Bundle{b: b, spans: map[string][]span{}}
 	s.list()

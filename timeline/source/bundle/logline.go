@@ -25,9 +25,8 @@ func (p *parser) logLine(line, group []byte) (timeline.Reason, string) {
 		return timeline.TimeInvalid, ""
 	}
 	e := p.begin("amber.log", "logged", readAt(group))
+	p.said(bytes.TrimRight(l.text, "\r\n"))
 	e.Time = at
-	kinds(e, "process", "info")
-	e.Str(timeline.Message, bytes.TrimRight(l.text, "\r\n"))
 	e.Put("log.stream", l.stream)
 	if l.partial {
 		e.PutConst("log.partial", "true")
@@ -37,6 +36,20 @@ func (p *parser) logLine(line, group []byte) (timeline.Reason, string) {
 	}
 	p.send()
 	return "", ""
+}
+
+// said reads what a program wrote: a request, where it is a web server's. Lines
+// of other forms could say that they are another container's.
+func (p *parser) said(line []byte) {
+	e := &p.ev
+	e.Str(timeline.Message, line)
+	p.prose.Timed = true
+	p.prose.Begin(e)
+	if p.prose.Web(line) {
+		e.PutConst("log.format", "access")
+		return
+	}
+	kinds(e, "process", "info")
 }
 
 type logged struct {

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"amber/timeline"
+	"amber/timeline/source/prose"
 )
 
 // parser makes events; one of it serves one goroutine.
 type parser struct {
 	about *about
 	ev    timeline.Event
+	prose prose.Reader // of container logs
 	emit  func(*timeline.Event) error
 	err   error // of emit
 	sub   int32

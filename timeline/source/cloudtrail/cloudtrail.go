@@ -1,8 +1,10 @@
 // Package cloudtrail reads the events of AWS CloudTrail, in all the forms that
 // they come in: the files that the service delivers ({"Records":[…]}), bare
 // arrays and JSON lines of events, answers of LookupEvents (the event as a
-// string), of CloudTrail Lake (rows of columns) and of CloudWatch Logs, and
-// EventBridge's envelope. Digest files are known, and passed over.
+// string), of CloudTrail Lake (rows of columns) and of CloudWatch Logs,
+// EventBridge's envelope, also inside of messages of SNS and SQS, and Firehose's:
+// events one behind the other, batches for HTTP endpoints and records that could
+// not be delivered, both in base64. Digest files are known, and passed over.
 //
 // An event that was delivered twice is one row: see timeline.Event.ID.
 package cloudtrail
@@ -37,6 +39,8 @@ func (Source) Sniff(head []byte, _ string) int {
 		return 70
 	case holds(head, `"eventsource"`) && holds(head, `"eventname"`) && holds(head, `.amazonaws.com`):
 		return 70
+	case isPacked(head):
+		return 90
 	case bytes.Equal(bytes.Join(bytes.Fields(head), nil), []byte(`{"Records":[]}`)):
 		return 50 // nothing happened
 	}
@@ -45,17 +49,25 @@ func (Source) Sniff(head []byte, _ string) int {
 
 func holds(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }
 
+// arrays are what holds events, or what wraps them: "events" and "logEvents" are
+// of CloudWatch Logs, "Messages" of a queue.
+var arrays = [...]string{"Records", "Events", "QueryResultRows", "logEvents", "records", "events", "Messages"}
+
 // Records implements timeline.Source.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
-	return framing.JSON{Members: []string{"Records", "Events", "QueryResultRows", "logEvents"}, Wraps: wraps}.Records(ctx, r)
+	return framing.JSON{Members: arrays[:], Wraps: wraps}.Records(ctx, r)
 }
 
 func wraps(line []byte) bool {
 	if bytes.HasPrefix(line, []byte(`{"eventVersion"`)) {
 		return false
 	}
-	head := line[:min(len(line), 512)]
-	return holds(head, `"Records"`) || holds(head, `"Events"`) || holds(head, `"QueryResultRows"`) || holds(head, `"logEvents"`)
+	for _, name := range arrays {
+		if holds(line[:min(len(line), 512)], `"`+name+`"`) {
+			return true
+		}
+	}
+	return false
 }
 
 // NewParser implements timeline.Source.

@@ -71,80 +71,6 @@ func (p *parser) classify(service []byte) {
 	}
 }
 
-// who acted: the user, of a role's session the role, of the account's owner
-// "root", of a service its name.
-func (p *parser) who() {
-	w, e := &p.t.who, &p.e
-	name := w.name
-	switch {
-	case len(name) > 0:
-	case len(w.issuer.name) > 0:
-		name = w.issuer.name
-	case string(w.kind) == "Root":
-		name = []byte("root")
-	case len(w.invoker) > 0:
-		name = w.invoker
-	}
-	role, session := splitSession(w.arn)
-	if len(name) == 0 {
-		name = role
-	}
-	e.Str(timeline.UserName, name)
-	e.Str(timeline.UserID, w.principal)
-	e.Add(timeline.UserRoles, role)
-	e.Put("aws.cloudtrail.user_identity.session_name", session)
-	if isInstance(session) {
-		e.Str(timeline.CloudInstanceID, session)
-	}
-	if string(w.kind) == "Root" {
-		e.AddConst(timeline.Tags, "root")
-	}
-	account := p.t.account
-	if len(account) == 0 {
-		account = w.account
-	}
-	e.Str(timeline.CloudAccountID, account)
-	if len(w.account) > 0 && !bytes.Equal(w.account, account) {
-		e.AddConst(timeline.Tags, "cross-account")
-		e.Put("aws.cloudtrail.user_identity.account_id", w.account)
-	}
-	e.Put("aws.cloudtrail.user_identity.type", w.kind)
-	e.Put("aws.cloudtrail.user_identity.arn", w.arn)
-	e.Put("aws.cloudtrail.user_identity.access_key_id", w.key)
-	e.Put("aws.cloudtrail.user_identity.invoked_by", w.invoker)
-	e.Put("aws.cloudtrail.user_identity.session_context.session_issuer.arn", w.issuer.arn)
-	e.Put("aws.cloudtrail.user_identity.session_context.creation_date", w.created)
-	e.Put("aws.cloudtrail.user_identity.session_context.mfa_authenticated", w.mfa)
-	e.Put("aws.cloudtrail.user_identity.session_context.federated_provider", w.federated)
-	e.Put("aws.cloudtrail.user_identity.session_context.source_identity", w.source)
-	e.Put("aws.cloudtrail.user_identity.identity_provider", w.provider)
-}
-
-// splitSession takes arn:aws:sts::1:assumed-role/ROLE/SESSION apart.
-func splitSession(arn []byte) (role, session []byte) {
-	_, rest, ok := bytes.Cut(arn, []byte(":assumed-role/"))
-	if !ok {
-		return nil, nil
-	}
-	role, session, _ = bytes.Cut(rest, []byte{'/'})
-	return role, session
-}
-
-// isInstance knows the sessions of instance profiles, which are named after the
-// instance.
-func isInstance(session []byte) bool {
-	hex, ok := bytes.CutPrefix(session, []byte("i-"))
-	if !ok || len(hex) != 8 && len(hex) != 17 {
-		return false
-	}
-	for _, c := range hex {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
 // from is an address, or the service that called for somebody.
 func (p *parser) from() {
 	t, e := &p.t, &p.e
@@ -173,19 +99,29 @@ func isIP(b []byte) bool {
 	return colons >= 2 || colons == 0 && dots == 3
 }
 
+// outcome is a failure by the error, and of a sign-in by what it says; an insight
+// has none.
 func (p *parser) outcome() {
 	t, e := &p.t, &p.e
 	e.Str(timeline.ErrorCode, t.errorCode)
 	e.Str(timeline.ErrorMessage, t.errorMessage)
-	failed := len(t.errorCode) > 0 || len(t.errorMessage) > 0
-	if string(t.name) == "ConsoleLogin" && bytes.Contains(t.response, []byte(`"Failure"`)) {
-		failed = true
-	}
-	if failed {
+	switch {
+	case len(t.errorCode) > 0 || len(t.errorMessage) > 0 || p.refused():
 		e.Const(timeline.EventOutcome, "failure")
-	} else {
+	case len(t.insight.kind) == 0:
 		e.Const(timeline.EventOutcome, "success")
 	}
+}
+
+// refused tells a step of a sign-in that failed, which says so under the event's
+// own name alone: {"ConsoleLogin":"Failure"}, {"CredentialVerification":"Failure"}.
+func (p *parser) refused() bool {
+	t := &p.t
+	if string(t.source) != "signin.amazonaws.com" {
+		return false
+	}
+	name := string(t.name)
+	return string(p.member(t.response, name)) == "Failure" || string(p.member(t.details, name)) == "Failure"
 }
 
 // details are the fields that have no column.
@@ -198,25 +134,33 @@ func (p *parser) details() {
 	e.Put("aws.cloudtrail.read_only", t.readOnly)
 	e.Put("aws.cloudtrail.shared_event_id", t.sharedID)
 	e.Put("aws.cloudtrail.vpc_endpoint_id", t.endpoint)
+	e.Put("aws.cloudtrail.vpc_endpoint_account_id", t.endpointAccount)
+	e.Put("aws.cloudtrail.api_version", t.apiVersion)
 	e.Put("aws.cloudtrail.session_credential_from_console", t.consoleCredential)
 	e.Put("tls.client.server_name", t.serverName)
+	e.Put("tls.version", t.tlsVersion)
+	e.Put("tls.cipher", t.tlsCipher)
 	e.Put("aws.cloudtrail.insight_details.state", t.insight.state)
 	e.Put("aws.cloudtrail.insight_details.type", t.insight.kind)
+	e.Put("aws.cloudtrail.insight_details.error_code", t.insight.code)
+	e.Put("aws.cloudtrail.insight_details.context", t.insight.context[:min(len(t.insight.context), maxContext)])
 	e.Put("aws.cloudtrail.resources.arn", p.resources())
+	e.Put("aws.cloudtrail.event_context", t.context)
 	e.Put("aws.cloudtrail.additional_eventdata", t.additional)
 	e.Put("aws.cloudtrail.addendum", t.addendum)
-	p.flatten(t.request, "aws.cloudtrail.flattened.request_parameters", "aws.cloudtrail.request_parameters")
+	p.flat.Under(e, &p.text, t.request, "aws.cloudtrail.flattened.request_parameters", "aws.cloudtrail.request_parameters")
 	p.target()
-	p.flatten(t.response, "aws.cloudtrail.flattened.response_elements", "aws.cloudtrail.response_elements")
-	p.flatten(t.details, "aws.cloudtrail.flattened.service_event_details", "aws.cloudtrail.service_event_details")
+	p.flat.Under(e, &p.text, t.response, "aws.cloudtrail.flattened.response_elements", "aws.cloudtrail.response_elements")
+	p.flat.Under(e, &p.text, t.details, "aws.cloudtrail.flattened.service_event_details", "aws.cloudtrail.service_event_details")
 }
+
+// maxContext bounds what is kept of an insight's context.
+const maxContext = 64 << 10
 
 // target is the user that a call of IAM is about.
 func (p *parser) target() {
-	for _, l := range p.leaves {
-		if string(l.name) == "aws.cloudtrail.flattened.request_parameters.userName" {
-			p.e.Str(timeline.UserTargetName, l.value)
-		}
+	if name := p.flat.Leaf("aws.cloudtrail.flattened.request_parameters.userName"); name != nil {
+		p.e.Str(timeline.UserTargetName, name)
 	}
 }
 

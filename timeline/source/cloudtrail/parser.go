@@ -5,6 +5,7 @@ import (
 
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
+	"amber/timeline/source/members"
 	"amber/timeline/source/scratch"
 )
 
@@ -12,8 +13,10 @@ type parser struct {
 	outer, inner, object jsonscan.Scanner
 	t                    trail
 	e                    timeline.Event
-	text, path           scratch.Text
-	leaves               []leaf
+	text                 scratch.Text
+	flat                 members.Flattener
+	packed               *packed // of what Firehose has in base64; nil until it is met
+	depth                int     // in what is packed
 }
 
 // Parse implements timeline.Parser.
@@ -22,6 +25,9 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	p.text = p.text[:0]
 	if err := p.read(rec.Data); err != nil {
 		return err
+	}
+	if len(p.t.packed) > 0 {
+		return p.unpack(p.t.packed, emit)
 	}
 	if err := p.time(); err != nil {
 		return err
@@ -58,6 +64,10 @@ func (p *parser) read(data []byte) error {
 		return p.nested(t.nested)
 	case len(t.detail) > 0:
 		return p.nested(t.detail)
+	case len(t.packed) > 0:
+		return nil
+	case holds(data, `eventVersion`) && holds(data, `eventSource`):
+		return &timeline.RejectError{Reason: timeline.UnknownWrap, Detail: "an event lies deeper in the record"}
 	}
 	return &timeline.SkipError{Reason: timeline.Foreign}
 }
@@ -75,7 +85,17 @@ func (p *parser) nested(event []byte) error {
 	if err := p.t.read(&p.inner); err != nil {
 		return jsonscan.Rejected(event, err)
 	}
-	if p.t.seen&(seenTime|seenName|seenID) == 0 {
+	t := &p.t
+	if t.seen&(seenTime|seenName|seenID) == 0 && p.depth < maxPacked && len(t.nested)+len(t.detail) > 0 {
+		// EventBridge's, of which a topic or a queue made a message.
+		p.depth++
+		defer func() { p.depth-- }()
+		if len(t.nested) > 0 {
+			return p.nested(bytes.Clone(t.nested))
+		}
+		return p.nested(bytes.Clone(t.detail))
+	}
+	if t.seen&(seenTime|seenName|seenID) == 0 {
 		return &timeline.SkipError{Reason: timeline.Foreign}
 	}
 	return nil

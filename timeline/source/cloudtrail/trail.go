@@ -11,30 +11,25 @@ type trail struct {
 	errorCode, errorMessage             []byte
 	requestID, id, kind, category       []byte
 	sharedID, account, readOnly         []byte
-	endpoint, consoleCredential         []byte
+	endpoint, endpointAccount           []byte
+	consoleCredential                   []byte
+	apiVersion                          []byte
 	request, response, additional       []byte // JSON
-	details, addendum                   []byte
+	details, addendum, context          []byte
 	who                                 identity
-	resources                           [][]byte // ARNs
+	resources                           [][]byte // ARNs, and beginnings of ARNs
 	insight                             insight
-	serverName                          []byte
+	serverName, tlsVersion, tlsCipher   []byte
 
 	nested, detail []byte // the event, in an envelope
+	packed         []byte // of Firehose: base64
 	digest         bool
 	lake           bool
 	twice          bool
 	seen           uint32
 }
 
-type identity struct {
-	kind, principal, arn, account, key, name, invoker, provider []byte
-	issuer                                                      issuer
-	created, mfa, federated, source                             []byte
-}
-
-type issuer struct{ arn, name []byte }
-
-type insight struct{ state, source, name, kind []byte }
+type insight struct{ state, source, name, kind, code, context []byte }
 
 // Bits of seen: the keys that make an event, and may come once.
 const (
@@ -150,8 +145,18 @@ func (t *trail) rare(s *jsonscan.Scanner) {
 		t.tls(s)
 	case "insightDetails", "insightdetails":
 		t.insight.read(s)
-	case "CloudTrailEvent", "message":
+	case "CloudTrailEvent", "message", "Message", "Body", "body", "_source", "_raw", "line", "log":
 		t.nested = s.Text()
+	case "result": // of Splunk's export
+		t.detail = object(s)
+	case "rawData", "data":
+		t.packed = s.Text()
+	case "vpcEndpointAccountId", "vpcendpointaccountid":
+		t.endpointAccount = s.Text()
+	case "apiVersion", "apiversion":
+		t.apiVersion = s.Text()
+	case "eventContext", "eventcontext":
+		t.context = object(s)
 	case "detail", "eventData":
 		t.detail = object(s)
 	case "digestStartTime":
@@ -173,58 +178,6 @@ func object(s *jsonscan.Scanner) []byte {
 		return nil
 	}
 	return s.Text()
-}
-
-func (w *identity) read(s *jsonscan.Scanner) {
-	*w = identity{}
-	if s.Kind() != '{' {
-		w.written(s.Text())
-		return
-	}
-	for ok := s.Object(); ok; ok = s.NextMember() {
-		switch string(s.Key()) {
-		case "type":
-			w.kind = s.Text()
-		case "principalId":
-			w.principal = s.Text()
-		case "arn":
-			w.arn = s.Text()
-		case "accountId":
-			w.account = s.Text()
-		case "accessKeyId":
-			w.key = s.Text()
-		case "userName":
-			w.name = s.Text()
-		case "invokedBy":
-			w.invoker = s.Text()
-		case "identityProvider":
-			w.provider = s.Text()
-		case "sessionContext":
-			w.session(s)
-		default:
-			s.Skip()
-		}
-	}
-}
-
-func (w *identity) session(s *jsonscan.Scanner) {
-	if !isObject(s) {
-		return
-	}
-	for ok := s.Object(); ok; ok = s.NextMember() {
-		switch string(s.Key()) {
-		case "sessionIssuer":
-			w.issuer.read(s)
-		case "attributes":
-			w.attributes(s)
-		case "sourceIdentity":
-			w.source = s.Text()
-		case "webIdFederationData":
-			w.federation(s)
-		default:
-			s.Skip()
-		}
-	}
 }
 
 // isObject passes what is none.

@@ -9,6 +9,7 @@ import (
 	"amber/timeline"
 	"amber/timeline/source/framing"
 	"amber/timeline/source/jsonscan"
+	"amber/timeline/source/members"
 )
 
 // Source is the format. Its zero value is ready.
@@ -34,8 +35,12 @@ func (Source) Sniff(head []byte, _ string) int {
 			return 0
 		}
 	}
-	if bytes.Contains(head, []byte(`"output_fields"`)) {
+	met := members.Head(head, nil, "rule", "output_fields", "outputFields", "data", "specversion")
+	switch {
+	case met[0] && (met[1] || met[2]), met[3] && met[4] && bytes.Contains(head, []byte("falco")):
 		return 97
+	case bytes.Contains(head, []byte(`"output_fields"`)):
+		return 90 // its first alert is longer than what is seen
 	}
 	return 55
 }
@@ -55,6 +60,7 @@ type parser struct {
 	buf  []byte
 	time []byte // as the alert has it
 	nano []byte // evt.time: nanoseconds since 1970
+	name string // what fields without a column are called after
 	alert
 }
 
@@ -82,7 +88,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	case startup(rec.Data):
 		return &timeline.SkipError{Reason: timeline.Header}
 	}
-	p.reset(rec.Data)
+	p.reset(framing.Printed(rec.Data))
 	if p.s.Kind() != '{' {
 		return reject(rec, timeline.BadSyntax, "not an object")
 	}
@@ -119,6 +125,7 @@ func (p *parser) reset(data []byte) {
 	p.s.Reset(data)
 	p.ev.Reset()
 	p.buf, p.time, p.nano, p.alert = p.buf[:0], nil, nil, alert{}
+	p.name = "falco.output_fields."
 	e := &p.ev
 	e.Const(timeline.EventDataset, "falco.alerts")
 	e.Const(timeline.EventProvider, "falco")
@@ -134,7 +141,7 @@ func (p *parser) top() {
 	e, s := &p.ev, &p.s
 	switch key := s.Key(); string(key) {
 	case "time":
-		p.time = s.Text()
+		p.when()
 	case "rule":
 		v := s.Text()
 		p.ours = len(v) > 0
@@ -143,8 +150,10 @@ func (p *parser) top() {
 		p.priority(s.Text())
 	case "output":
 		e.Str(timeline.Message, s.Text())
-	case "output_fields":
+	case "output_fields", "outputFields":
 		p.fields()
+	case "data":
+		p.wrapped()
 	case "source":
 		p.kind = s.Text()
 		e.Put("falco.source", p.kind)

@@ -40,9 +40,11 @@ func (p *parser) field(key, v []byte) {
 		known = p.audit(key, v)
 	case "ct":
 		known = p.cloud(key, v)
+	case "okta", "github", "gcp":
+		known = p.service(key, v)
 	}
 	if !known {
-		p.ev.More(p.join("falco.output_fields.", key), v)
+		p.ev.More(p.join(p.name, key), v)
 	}
 }
 
@@ -105,7 +107,7 @@ func (p *parser) file(key, v []byte) bool {
 		p.fdName = v
 	case "fd.type":
 		p.fdType = v
-		p.ev.Put("falco.output_fields.fd.type", v)
+		p.ev.More(p.join(p.name, key), v)
 	case "fs.path.name":
 		p.path = v
 	case "fd.l4proto":
@@ -190,7 +192,7 @@ func (p *parser) container(key, v []byte) bool {
 func (p *parser) evt(key, v []byte) bool {
 	e := &p.ev
 	switch string(key) {
-	case "evt.time", "evt.time.iso8601", "evt.rawtime":
+	case "evt.time", "evt.time.iso8601", "evt.rawtime", "evt.outputtime", "evt.datetime":
 		if _, ok := instant(v); !ok {
 			return false
 		}
@@ -236,6 +238,9 @@ func (p *parser) num(f timeline.Field, v []byte) bool {
 
 // instant reads nanoseconds since 1970.
 func instant(v []byte) (timeline.Time, bool) {
+	if t, zone, ok := timeline.ParseTime(v); ok && zone {
+		return t, true
+	}
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	if err != nil || n < 0 {
 		return timeline.NoTime, false

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"amber/timeline"
+	"amber/timeline/source/deeds"
 )
 
 // priority sets log.level, and event.severity as syslog numbers it: 0 is an
@@ -64,11 +65,11 @@ func (p *parser) descriptor() {
 	case isFlow && (len(name) == 0 || name[0] != '/'):
 		p.client.fill(from)
 		p.server.fill(to)
-		p.ev.Put("falco.output_fields.fd.name", name)
+		p.ev.More(p.join(p.name, []byte("fd.name")), name)
 	case len(name) > 0 && name[0] == '/' && len(p.path) == 0:
 		p.path = name
 	default:
-		p.ev.Put("falco.output_fields.fd.name", name)
+		p.ev.More(p.join(p.name, []byte("fd.name")), name)
 	}
 	p.ev.Str(timeline.FilePath, p.path)
 }
@@ -115,13 +116,19 @@ func (p *parser) sides() {
 // says the system call, and the categories.
 func (p *parser) action() {
 	e := &p.ev
-	e.AddConst(timeline.EventCategory, "intrusion_detection")
+	if p.ours {
+		e.AddConst(timeline.EventCategory, "intrusion_detection")
+	}
 	e.AddConst(timeline.EventType, "info")
 	word, category := actionWord(string(p.evtType))
+	deed, known := deeds.Of(string(p.evtType))
 	switch {
 	case e.Has(timeline.EventAction): // a plugin's
 	case word != "":
 		e.Const(timeline.EventAction, word)
+	case known:
+		e.Const(timeline.EventAction, deed.Action)
+		category = deed.Category
 	case len(p.evtType) > 0:
 		e.Str(timeline.EventAction, p.evtType)
 	default:

@@ -29,7 +29,7 @@ const (
 
 // Stream is a file without its compression.
 type Stream struct {
-	Format string // "gzip", "zstd", "bzip2", "" for plain
+	Format string // "gzip", "zstd", "bzip2", "xz", "" for plain
 
 	plain  io.Reader
 	stored *counter
@@ -72,6 +72,9 @@ func (s *Stream) open(in *bufio.Reader, head []byte) (err error) {
 		s.close = func() { z.Close() }
 	case len(head) == 10 && string(head[:3]) == "BZh" && string(head[4:10]) == "\x31\x41\x59\x26\x53\x59":
 		s.Format, s.plain = "bzip2", bzip2.NewReader(in)
+	case bytes.HasPrefix(head, []byte(xzMagic)):
+		s.Format = "xz"
+		s.plain, err = newXZ(in)
 	default:
 		s.plain = in
 	}

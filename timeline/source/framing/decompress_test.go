@@ -75,6 +75,9 @@ func TestDecompress(t *testing.T) {
 		"zstd skippable": {append(skippable, zs(t, hello)...), "hello\n", "zstd"},
 		"bzip2":          {bz(t), "hello\n", "bzip2"},
 		"bzip2 streams":  {append(bz(t), bz(t)...), "hello\nhello\n", "bzip2"},
+		"xz":             {xzed(t, hello), "hello\n", "xz"},
+		"xz streams":     {append(append(xzed(t, hello), 0, 0, 0, 0), xzed(t, hello)...), "hello\nhello\n", "xz"},
+		"xz empty":       {xzed(t, nil), "", "xz"},
 		"BZh in text":    {[]byte("BZhello there"), "BZhello there", ""},
 	} {
 		got, format, err := unpacked(t, c.data, Limits{})

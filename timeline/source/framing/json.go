@@ -15,6 +15,9 @@ type JSON struct {
 	// Members are the names under which an object at the top holds records in an
 	// array: "Records", "items".
 	Members []string
+	// Inner are the names under which an element of such an array may hold records
+	// in an array again. Their kinds follow those of Members.
+	Inner []string
 	// Wraps tells of a line whether it may be such an object; nil tells it of all.
 	// It sees whole lines and should look at their beginnings alone.
 	Wraps func(line []byte) bool
@@ -46,6 +49,15 @@ func (j JSON) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Recor
 			return
 		}
 		v := &values{JSON: j, window: w, yield: yield, ctx: ctx}
+		v.run()
+	}
+}
+
+// Values frames values that lie in memory already, as Records does those that
+// stand one behind another.
+func (j JSON) Values(ctx context.Context, text []byte) iter.Seq2[timeline.Record, error] {
+	return func(yield func(timeline.Record, error) bool) {
+		v := &values{JSON: j, window: overBytes(text, 0), yield: yield, ctx: ctx}
 		v.run()
 	}
 }

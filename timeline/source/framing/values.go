@@ -17,6 +17,7 @@ type values struct {
 	ordinal int64
 	oneLine bool // ordinal is the line's, and stays
 	stopped bool // yield wants no more
+	level   int  // how many objects that hold records this is in
 }
 
 // run frames the whole window; false is that yield wants no more.
@@ -93,14 +94,14 @@ func (v *values) array(kind uint8, group []byte, wraps bool) bool {
 // is lost.
 func (v *values) value(kind uint8, group []byte, wraps bool) bool {
 	from := v.offset(v.pos)
-	s := nesting{wraps: wraps && len(v.Members) > 0}
+	s := nesting{wraps: wraps && len(v.names()) > 0}
 	i := v.pos
 	over := false
 	for {
 		i = s.scan(v.buf[:v.end], i, v.pos)
 		if s.state == memberArray {
 			if m := v.member(&s); m >= 0 {
-				return v.object(i, &s, uint8(m)+Element)
+				return v.object(i, &s, v.kind(m))
 			}
 			continue
 		}
@@ -147,7 +148,10 @@ func (v *values) object(i int, s *nesting, kind uint8) bool {
 	group := header(v.buf[v.pos : v.pos+s.key[0]])
 	v.pos = i
 	for {
-		if !v.array(kind, group, false) {
+		v.level++
+		ok := v.array(kind, group, v.level == 1)
+		v.level--
+		if !ok {
 			return false
 		}
 		*s = nesting{depth: 1, wraps: true}
@@ -155,7 +159,7 @@ func (v *values) object(i int, s *nesting, kind uint8) bool {
 		if member < 0 {
 			return fine
 		}
-		kind = uint8(member) + Element
+		kind = v.kind(member)
 	}
 }
 
@@ -193,10 +197,28 @@ func (v *values) afterArray(s *nesting) (member int, fine bool) {
 	}
 }
 
-// member is which of Members the key that was seen last is, or -1.
+// names are those under which an object holds records here.
+func (v *values) names() []string {
+	switch v.level {
+	case 0:
+		return v.Members
+	case 1:
+		return v.Inner
+	}
+	return nil
+}
+
+func (v *values) kind(member int) uint8 {
+	if v.level > 0 {
+		member += len(v.Members)
+	}
+	return uint8(member) + Element
+}
+
+// member is which of the names the key that was seen last is, or -1.
 func (v *values) member(s *nesting) int {
 	key := v.buf[v.pos+s.key[0] : v.pos+s.key[1]]
-	for i, name := range v.Members {
+	for i, name := range v.names() {
 		if string(key) == name {
 			return i
 		}

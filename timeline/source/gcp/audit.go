@@ -10,42 +10,57 @@ import (
 
 // audit fills the row of a Cloud Audit record.
 func (p *parser) audit() {
-	e := &p.e
+	e := &p.E
 	e.Const(timeline.EventDataset, "gcp.audit")
-	e.Str(timeline.EventAction, p.get(method))
-	e.Str(timeline.CloudServiceName, bytes.TrimSuffix(p.get(service), []byte(".googleapis.com")))
+	e.Str(timeline.EventAction, p.Get(method))
+	e.Str(timeline.CloudServiceName, bytes.TrimSuffix(p.Get(service), []byte(".googleapis.com")))
 	e.AddConst(timeline.EventCategory, "api")
 	p.classify()
 	p.who()
 	p.outcome()
 	p.grants()
 	if !p.isGoogles() {
-		p.tag("log-of-users")
+		p.Tag("log-of-users")
 	}
 	e.Str(timeline.Message, p.auditMessage())
 }
 
 func (p *parser) classify() {
-	e := &p.e
-	switch string(p.get(service)) {
+	e := &p.E
+	word := p.lastWord()
+	switch string(p.Get(service)) {
+	case "login.googleapis.com":
+		e.AddConst(timeline.EventCategory, "authentication")
+		switch {
+		case bytes.HasPrefix(word, []byte("login")):
+			e.AddConst(timeline.EventType, "start")
+		case string(word) == "logout":
+			e.AddConst(timeline.EventType, "end")
+		}
 	case "cloudresourcemanager.googleapis.com", "iam.googleapis.com", "cloudidentity.googleapis.com", "admin.googleapis.com", "orgpolicy.googleapis.com":
 		e.AddConst(timeline.EventCategory, "iam")
-	case "iamcredentials.googleapis.com", "sts.googleapis.com", "login.googleapis.com":
+	case "iamcredentials.googleapis.com", "sts.googleapis.com":
 		e.AddConst(timeline.EventCategory, "authentication")
+	default:
+		if begins(word, "setIam") {
+			e.AddConst(timeline.EventCategory, "iam")
+		}
 	}
-	if t := kindOf(p.get(method)); t != "" {
+	if t := kindOf(word); t != "" {
 		e.AddConst(timeline.EventType, t)
 	}
-	log := p.get(logName)
 	switch {
-	case bytes.HasSuffix(log, []byte("policy")):
+	case p.isLog("policy"):
 		e.AddConst(timeline.Tags, "policy-denied")
-	case bytes.HasSuffix(log, []byte("system_event")):
+	case p.isLog("system_event"):
 		e.AddConst(timeline.Tags, "system-event")
-	case bytes.HasSuffix(log, []byte("data_access")):
+	case p.isLog("data_access"):
 		e.AddConst(timeline.Tags, "data-access")
 	}
 }
+
+// isLog tells which of the audit logs it is by how the log's name ends.
+func (p *parser) isLog(name string) bool { return bytes.HasSuffix(p.Get(logName), []byte(name)) }
 
 // kinds are what calls do, by the beginning of the last word of their names.
 var kinds = [...]struct{ prefix, kind string }{
@@ -57,6 +72,9 @@ var kinds = [...]struct{ prefix, kind string }{
 	{"list", "access"},
 	{"aggregatedlist", "access"},
 	{"search", "access"},
+	{"access", "access"},
+	{"decrypt", "access"},
+	{"download", "access"},
 	{"read", "access"},
 	{"test", "access"},
 	{"set", "change"},
@@ -67,56 +85,78 @@ var kinds = [...]struct{ prefix, kind string }{
 	{"enable", "change"},
 	{"undelete", "change"},
 	{"replace", "change"},
+	{"assign", "change"},
 	{"start", "change"},
 	{"stop", "change"},
 }
 
-func kindOf(method []byte) string {
-	word := method[bytes.LastIndexAny(method, ".:/")+1:]
+// lastWord is the call's own name, without the service's and the version's.
+func (p *parser) lastWord() []byte {
+	name := p.Get(method)
+	return name[bytes.LastIndexAny(name, ".:/")+1:]
+}
+
+func kindOf(word []byte) string {
 	for _, k := range kinds {
-		if len(word) >= len(k.prefix) && bytes.EqualFold(word[:len(k.prefix)], []byte(k.prefix)) {
+		if begins(word, k.prefix) {
 			return k.kind
 		}
 	}
 	return ""
 }
 
+func begins(word []byte, prefix string) bool {
+	return len(word) >= len(prefix) && bytes.EqualFold(word[:len(prefix)], []byte(prefix))
+}
+
 // who acted, in whose name where a service account was taken on, and from where:
 // an address, or the name of a place inside of Google.
 func (p *parser) who() {
-	e := &p.e
-	name := p.get(principal)
+	e := &p.E
+	name := p.Get(principal)
 	if len(name) == 0 {
-		name = p.get(subject)
+		name = p.Get(subject)
 	}
 	e.Str(timeline.UserName, name)
-	if ip := p.get(callerIP); members.IsIP(ip) {
+	if len(name) == 0 && p.isLog("data_access") {
+		e.AddConst(timeline.Tags, "anonymous")
+	}
+	if ip := p.Get(callerIP); members.IsIP(ip) {
 		e.Str(timeline.SourceIP, ip)
 	} else {
 		e.Str(timeline.SourceDomain, ip)
 	}
-	e.Str(timeline.UserTargetName, p.get(account))
-	if v := p.get(delegation); len(v) > 0 {
+	e.Str(timeline.UserTargetName, p.Get(account))
+	if v := p.Get(delegation); len(v) > 0 {
 		e.AddConst(timeline.Tags, "delegated")
 		members.EachObject(v, func(s *jsonscan.Scanner) { p.delegate(s) })
 	}
 }
 
-// delegate is one of those through whom a service account's token was had.
+// delegate is one of those through whom a service account's token was had: an
+// e-mail address, else a subject.
 func (p *parser) delegate(s *jsonscan.Scanner) {
+	email, subject := p.delegated(s)
+	if len(email) == 0 {
+		email = subject
+	}
+	p.E.Put("gcp.audit.authentication_info.delegates", email)
+}
+
+func (p *parser) delegated(s *jsonscan.Scanner) (email, subject []byte) {
 	for ok := s.Object(); ok; ok = s.NextMember() {
-		if string(s.Key()) != "firstPartyPrincipal" || s.Kind() != '{' {
+		switch key := string(s.Key()); {
+		case key == "firstPartyPrincipal" && s.Kind() == '{':
+			email, _ = p.delegated(s)
+		case key == "principalEmail":
+			email = p.Text.Keep(s.Text())
+		case key == "principalSubject":
+			subject = p.Text.Keep(s.Text())
+		default:
 			s.Skip()
-			continue
-		}
-		for ok := s.Object(); ok; ok = s.NextMember() {
-			if string(s.Key()) == "principalEmail" {
-				p.e.Put("gcp.audit.authentication_info.delegates", p.text.Keep(s.Text()))
-			} else {
-				s.Skip()
-			}
 		}
 	}
+	return email, subject
 }
 
 // codes are the names of google.rpc.Code.
@@ -126,17 +166,23 @@ var codes = [...]string{
 }
 
 func (p *parser) outcome() {
-	e := &p.e
-	e.Put("gcp.audit.authorization_info.permission", p.get(permission))
-	e.Put("gcp.audit.authorization_info.granted", p.get(granted))
-	code, told := members.Int(p.get(statusCode))
+	e := &p.E
+	if string(p.Get(dryRun)) == "true" { // it would have been refused, had the policy been in force
+		p.Tag("dry-run")
+		e.Const(timeline.EventOutcome, "unknown")
+		return
+	}
+	e.Put("gcp.audit.authorization_info.permission", p.Get(permission))
+	e.Put("gcp.audit.authorization_info.granted", p.Get(granted))
+	code, told := members.Int(p.Get(statusCode))
 	switch {
 	case told && code > 0 && code < int64(len(codes)):
 		e.Const(timeline.ErrorCode, codes[code])
 	case told && code != 0:
-		e.Str(timeline.ErrorCode, p.get(statusCode))
-	case string(p.get(granted)) == "false", len(p.get(violations)) > 0:
+		e.Str(timeline.ErrorCode, p.Get(statusCode))
+	case string(p.Get(granted)) == "false", len(p.Get(violations)) > 0:
 		e.Const(timeline.ErrorCode, "PERMISSION_DENIED")
+	case string(p.lastWord()) == "loginFailure": // which has no status
 	default:
 		e.Const(timeline.EventOutcome, "success")
 		return
@@ -147,7 +193,7 @@ func (p *parser) outcome() {
 // grants tells what a change of a policy gave or took: ADD roles/owner
 // user:mallory@example.com.
 func (p *parser) grants() {
-	members.EachObject(p.get(deltas), func(s *jsonscan.Scanner) {
+	members.EachObject(p.Get(deltas), func(s *jsonscan.Scanner) {
 		var action, role, member []byte
 		for ok := s.Object(); ok; ok = s.NextMember() {
 			switch string(s.Key()) {
@@ -166,43 +212,33 @@ func (p *parser) grants() {
 }
 
 func (p *parser) grant(action, role, member []byte) {
-	mark := len(p.text)
+	mark := len(p.Text)
 	for i, part := range [][]byte{action, role, member} {
 		if i > 0 && len(part) > 0 {
-			p.text.Byte(' ')
+			p.Text.Byte(' ')
 		}
-		p.text.Bytes(part)
+		p.Text.Bytes(part)
 	}
-	p.e.Put("gcp.audit.service_data.policy_delta.binding_deltas", p.text.Since(mark))
+	p.E.Put("gcp.audit.service_data.policy_delta.binding_deltas", p.Text.Since(mark))
 	if string(action) != "ADD" && string(action) != "1" {
 		return
 	}
-	p.tag("iam-grant")
+	p.Tag("iam-grant")
 	if string(member) == "allUsers" || string(member) == "allAuthenticatedUsers" {
-		p.tag("public-grant")
+		p.Tag("public-grant")
 	}
-}
-
-// tag adds a tag once.
-func (p *parser) tag(name string) {
-	for _, t := range p.e.GetList(timeline.Tags) {
-		if string(t) == name {
-			return
-		}
-	}
-	p.e.AddConst(timeline.Tags, name)
 }
 
 // auditMessage is "mallory@example.com iam CreateServiceAccountKey
 // projects/-/serviceAccounts/1 → PERMISSION_DENIED".
 func (p *parser) auditMessage() []byte {
-	e, t := &p.e, &p.text
+	e, t := &p.E, &p.Text
 	mark := len(*t)
 	who := e.GetStr(timeline.UserName)
 	if len(who) == 0 {
 		t.Str("somebody")
 	}
-	for i, part := range [][]byte{who, e.GetStr(timeline.CloudServiceName), e.GetStr(timeline.EventAction), p.get(resource)} {
+	for i, part := range [][]byte{who, e.GetStr(timeline.CloudServiceName), e.GetStr(timeline.EventAction), p.Get(resource)} {
 		if len(part) > 0 {
 			if i > 0 {
 				t.Byte(' ')

@@ -30,8 +30,17 @@ type Source struct{}
 func (Source) Name() string { return "gcp" }
 
 // Sniff implements timeline.Source. The members at the top decide, whatever the
-// entry holds.
+// entry holds; of what a shipper wrapped those in it.
 func (Source) Sniff(head []byte, _ string) int {
+	if inner := members.Shipped(head); inner != nil {
+		if n := sniff(inner); n > 0 {
+			return n
+		}
+	}
+	return sniff(head)
+}
+
+func sniff(head []byte) int {
 	met := members.Head(head, wraps, "logName", "insertId", "timestamp", "receiveTimestamp", "protopayload_auditlog", "resource")
 	name, id, time, received, table, resource := met[0], met[1], met[2], met[3], met[4], met[5]
 	switch {
@@ -41,22 +50,25 @@ func (Source) Sniff(head []byte, _ string) int {
 		return 90
 	case contains(head, `"logName"`) && contains(head, `cloudaudit.googleapis.com`):
 		return 60 // its first entry is longer than what is seen
+	case isPublished(head):
+		return 97
 	}
 	return 0
 }
 
 func contains(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }
 
-var wraps = []string{"entries"}
+var wraps = []string{"entries", "receivedMessages"}
 
 // Records implements timeline.Source.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
 	return framing.JSON{Members: wraps, Wraps: func(line []byte) bool {
-		return contains(line[:min(len(line), 512)], `"entries"`)
+		head := line[:min(len(line), 512)]
+		return contains(head, `"entries"`) || contains(head, `"receivedMessages"`)
 	}}.Records(ctx, r)
 }
 
 // NewParser implements timeline.Source.
 func (Source) NewParser() timeline.Parser {
-	return &parser{m: members.NewReader(table()), cluster: kubeaudit.Source{}.NewParser()}
+	return &parser{Row: members.NewRow(table()), cluster: kubeaudit.Source{}.NewParser()}
 }

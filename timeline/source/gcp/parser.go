@@ -2,35 +2,28 @@ package gcp
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"amber/timeline"
-	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
-	"amber/timeline/source/scratch"
 )
 
 type parser struct {
-	s       jsonscan.Scanner
-	m       *members.Reader
-	e       timeline.Event
-	text    scratch.Text
+	members.Row
 	cluster timeline.Parser
+	plain   []byte // what a message of Pub/Sub holds
 }
 
 // Parse implements timeline.Parser.
 func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) error {
-	p.e.Reset()
-	p.text = p.text[:0]
-	data := rec.Data
-	if len(data) == 0 || data[0] != '{' {
-		return noObject(data)
+	if err := p.BeginShipped(&rec, logName, service, pubsub); err != nil {
+		return err
 	}
-	p.s.Reset(data)
-	if err := p.m.Read(&p.s); err != nil {
-		return jsonscan.Rejected(data, err)
+	if len(p.Get(logName)) == 0 && len(p.Get(pubsub)) > 0 {
+		if err := p.published(&rec); err != nil {
+			return err
+		}
 	}
-	if string(p.get(service)) == "k8s.io" && p.isGoogles() {
+	if string(p.Get(service)) == "k8s.io" && p.isGoogles() {
 		return p.cluster.Parse(rec, emit)
 	}
 	if err := p.entry(); err != nil {
@@ -39,64 +32,62 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	switch {
 	case p.isAudit():
 		p.audit()
-	case len(p.get(flowStart)) > 0 && p.e.Has(timeline.SourceIP):
+	case len(p.Get(connection)) > 0 && p.isFlow():
 		p.flow()
+	case len(p.Get(question)) > 0:
+		p.dns()
 	default:
 		p.other()
 	}
 	p.identity()
-	return emit(&p.e)
+	return emit(&p.E)
 }
 
-func (p *parser) get(member int) []byte { return p.m.Get(member) }
-
-func noObject(data []byte) error {
-	if bytes.IndexByte(data, 0) >= 0 {
-		return &timeline.RejectError{Reason: timeline.NotText, Detail: "zeros"}
-	}
-	return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "no JSON object"}
+// isFlow knows flows, decisions of firewalls, and translations.
+func (p *parser) isFlow() bool {
+	return len(p.Get(flowStart)) > 0 || len(p.Get(disposition)) > 0 || p.isLog("nat_flows")
 }
 
 // isAudit knows audit records by their payload. BigQuery leaves its type out.
 func (p *parser) isAudit() bool {
-	return bytes.HasSuffix(p.get(proto), []byte("google.cloud.audit.AuditLog")) || p.isRow()
+	return bytes.HasSuffix(p.Get(proto), []byte("google.cloud.audit.AuditLog")) || p.isRow()
 }
 
 // isRow knows rows of BigQuery.
-func (p *parser) isRow() bool { return len(p.get(proto)) == 0 && len(p.get(service)) > 0 }
+func (p *parser) isRow() bool { return len(p.Get(proto)) == 0 && len(p.Get(service)) > 0 }
 
 // isGoogles tells whether the log is one that Google alone writes to. Whoever
 // may write logs can write what looks like an audit record into another.
 func (p *parser) isGoogles() bool {
-	name := p.get(logName)
+	name := p.Get(logName)
 	name = name[bytes.LastIndexByte(name, '/')+1:]
 	return len(name) == 0 || bytes.HasPrefix(name, []byte("cloudaudit.googleapis.com")) || bytes.HasPrefix(name, []byte("externalaudit.googleapis.com"))
 }
 
 // entry fills what all entries have.
 func (p *parser) entry() error {
-	if len(p.get(pubsub)) > 0 && len(p.get(logName)) == 0 {
-		return &timeline.RejectError{Reason: timeline.UnknownWrap, Detail: "a message of Pub/Sub: its data is in base64"}
+	if len(p.Get(pubsub)) > 0 && len(p.Get(logName)) == 0 {
+		return &timeline.RejectError{Reason: timeline.UnknownWrap, Detail: "a message of Pub/Sub in another"}
 	}
-	if len(p.get(logName)) == 0 && !p.isAudit() {
+	if len(p.Get(logName)) == 0 && !p.isAudit() {
 		return &timeline.RejectError{Reason: timeline.MissingField, Detail: "logName"}
 	}
 	if err := p.time(); err != nil {
 		return err
 	}
-	p.m.Fill(&p.e, &p.text)
-	e := &p.e
+	p.Fill(&p.E, &p.Text)
+	e := &p.E
 	e.Const(timeline.CloudProvider, "gcp")
 	e.Str(timeline.CloudAccountID, p.project())
 	e.Str(timeline.CloudRegion, p.region())
-	if string(p.get(resourceType)) == "gce_instance" {
-		e.Str(timeline.CloudInstanceID, p.get(instanceID))
+	if string(p.Get(resourceType)) == "gce_instance" {
+		e.Str(timeline.CloudInstanceID, p.Get(instanceID))
 	}
-	if v := p.get(pod); len(v) > 0 {
+	if v := p.Get(pod); len(v) > 0 {
 		e.Const(timeline.OrchestratorResourceType, "pods")
 		e.Str(timeline.OrchestratorResourceName, v)
 	}
-	if p.m.Twice {
+	if p.Twice {
 		e.AddConst(timeline.Tags, "duplicate-key")
 	}
 	return nil
@@ -105,28 +96,28 @@ func (p *parser) entry() error {
 // time sets @timestamp; where an entry has none, when it came. BigQuery alone
 // writes it without a zone, and means UTC.
 func (p *parser) time() error {
-	when := p.get(timestamp)
+	when := p.Get(timestamp)
 	if len(when) == 0 {
-		when = p.get(received)
+		when = p.Get(received)
 	}
 	if len(when) == 0 {
-		return &timeline.RejectError{Reason: timeline.TimeMissing, Detail: "timestamp"}
+		return members.NoTime("timestamp")
 	}
 	t, zone, ok := timeline.ParseTime(when)
 	if !ok || !zone && !p.isRow() {
-		return &timeline.RejectError{Reason: timeline.TimeInvalid, Detail: "timestamp " + string(when[:min(len(when), 64)])}
+		return members.BadTime(when, "timestamp")
 	}
-	p.e.Time = t
+	p.E.Time = t
 	return nil
 }
 
 // project is that of the resource, else that of the log:
 // projects/NAME/logs/….
 func (p *parser) project() []byte {
-	if v := p.get(project); len(v) > 0 {
+	if v := p.Get(project); len(v) > 0 {
 		return v
 	}
-	owner, rest, _ := bytes.Cut(p.get(logName), []byte{'/'})
+	owner, rest, _ := bytes.Cut(p.Get(logName), []byte{'/'})
 	if string(owner) != "projects" {
 		return nil
 	}
@@ -137,7 +128,7 @@ func (p *parser) project() []byte {
 // region is that of the resource; a zone is one with a letter behind it.
 func (p *parser) region() []byte {
 	for _, at := range []int{location, region, zone} {
-		v := p.get(at)
+		v := p.Get(at)
 		if n := len(v); n > 2 && v[n-2] == '-' && v[n-1] >= 'a' && v[n-1] <= 'z' {
 			return v[:n-2]
 		}
@@ -154,13 +145,5 @@ var says = [...]int{logName, service, method, resource, principal, callerIP, sta
 // identity makes exports of one entry one row. The id of a log that anybody may
 // write to is chosen by whoever writes, so that all that the entry says counts.
 func (p *parser) identity() {
-	id := p.get(insertID)
-	if len(id) == 0 {
-		return
-	}
-	mark := len(p.text)
-	p.text.Bytes(id)
-	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
-	p.e.ID = p.text.Since(mark)
+	p.Same(p.Get(insertID), says[:])
 }

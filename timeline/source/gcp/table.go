@@ -44,6 +44,12 @@ const (
 	flowProtocol
 	sent
 	message
+	connection
+	disposition
+	question
+	dnsCode
+	requested
+	dryRun
 )
 
 // audit is what an audit record stands under: in BigQuery under another name.
@@ -63,7 +69,7 @@ func entry() []members.Member {
 		severity:      {Path: "severity", Field: timeline.LogLevel},
 		text:          {Path: "textPayload"},
 		proto:         {Path: "protoPayload.@type", Name: "gcp.audit.type"},
-		pubsub:        {Path: "message.data"},
+		pubsub:        {Path: "message.data data"},
 		payload:       {Path: "jsonPayload|jsonpayload_v1"},
 		service:       {Path: audit + "serviceName", Field: timeline.EventProvider, Name: "gcp.audit.service_name"},
 		method:        {Path: audit + "methodName", Name: "gcp.audit.method_name"},
@@ -91,6 +97,12 @@ func entry() []members.Member {
 		flowProtocol:  {Path: "jsonPayload.connection.protocol", Name: "network.iana_number"},
 		sent:          {Path: "jsonPayload.bytes_sent", Field: timeline.NetworkBytes},
 		message:       {Path: "jsonPayload.message"},
+		connection:    {Path: "jsonPayload.connection.src_ip", Field: timeline.SourceIP},
+		disposition:   {Path: "jsonPayload.disposition", Name: "gcp.firewall.disposition"},
+		question:      {Path: "jsonPayload.queryName", Name: "dns.question.name"},
+		dnsCode:       {Path: "jsonPayload.responseCode", Name: "dns.response_code"},
+		requested:     {Path: "httpRequest.requestUrl", Field: timeline.URL},
+		dryRun:        {Path: audit + "metadata|metadataJson.dryRun"},
 		{Path: "resource.labels", Flat: "gcp.audit.resource.labels"},
 		{Path: "resource.labels.cluster_name", Field: timeline.OrchestratorCluster},
 		{Path: "resource.labels.namespace_name", Field: timeline.OrchestratorNamespace},
@@ -111,7 +123,6 @@ func entry() []members.Member {
 		{Path: "split.totalSplits", Name: "gcp.audit.split.total"},
 		{Path: "errorGroups.id", Name: "gcp.audit.error_groups.id"},
 		{Path: "httpRequest.requestMethod", Field: timeline.HTTPMethod},
-		{Path: "httpRequest.requestUrl", Field: timeline.URL},
 		{Path: "httpRequest.requestSize", Name: "http.request.bytes"},
 		{Path: "httpRequest.status", Field: timeline.HTTPStatus},
 		{Path: "httpRequest.responseSize", Name: "http.response.bytes"},
@@ -177,7 +188,15 @@ func auditMembers() []members.Member {
 // flowMembers are those of VPC flow logs.
 func flowMembers() (m []members.Member) {
 	m = []members.Member{
-		{Path: "jsonPayload.connection.src_ip", Field: timeline.SourceIP},
+		{Path: "jsonPayload.queryType", Name: "dns.question.type"},
+		{Path: "jsonPayload.rdata", Name: "dns.answers.data"},
+		{Path: "jsonPayload.sourceIP", Field: timeline.SourceIP},
+		{Path: "jsonPayload.vmInstanceName", Name: "gcp.dns.vm_instance_name"},
+		{Path: "jsonPayload.rule_details.reference", Field: timeline.RuleName},
+		{Path: "jsonPayload.instance.vm_name jsonPayload.endpoint.vm_name", Name: "gcp.instance.vm_name"},
+		{Path: "jsonPayload.remote_instance.vm_name", Name: "gcp.remote_instance.vm_name"},
+		{Path: "jsonPayload.connection.nat_ip", Name: "gcp.nat.ip"},
+		{Path: "jsonPayload.connection.nat_port", Name: "gcp.nat.port"},
 		{Path: "jsonPayload.connection.src_port", Field: timeline.SourcePort},
 		{Path: "jsonPayload.connection.dest_ip", Field: timeline.DestinationIP},
 		{Path: "jsonPayload.connection.dest_port", Field: timeline.DestinationPort},

@@ -9,15 +9,21 @@ import (
 
 // event fills what the table cannot.
 func (p *parser) event() {
-	e := &p.e
+	e := &p.E
 	e.Const(timeline.EventDataset, "github.audit")
 	e.Const(timeline.EventProvider, "github")
 	e.Const(timeline.CloudServiceName, "github")
-	if ip := p.get(actorIP); members.IsIP(ip) {
+	if ip := p.Get(actorIP); members.IsIP(ip) {
 		e.Str(timeline.SourceIP, ip)
 	}
-	if v := p.get(user); !bytes.Equal(v, p.get(actor)) {
+	if v := p.Get(user); !bytes.Equal(v, p.Get(actor)) {
 		e.Str(timeline.UserTargetName, v)
+	}
+	if string(p.Get(ecosystem)) == "container" || string(p.Get(packageType)) == "container" {
+		e.Str(timeline.ContainerImageName, p.Get(pkg))
+		if v := p.Get(version); bytes.HasPrefix(v, []byte("sha256:")) {
+			e.Add(timeline.ContainerImageHash, v)
+		}
 	}
 	p.classify()
 	p.outcome()
@@ -28,8 +34,8 @@ func (p *parser) event() {
 // classify tells by the action: the first word is what it is about, the last one
 // what was done.
 func (p *parser) classify() {
-	e := &p.e
-	about, _, _ := bytes.Cut(p.get(action), []byte{'.'})
+	e := &p.E
+	about, _, _ := bytes.Cut(p.Get(action), []byte{'.'})
 	switch string(about) {
 	case "git":
 		e.AddConst(timeline.EventCategory, "file")
@@ -46,7 +52,7 @@ func (p *parser) classify() {
 		e.AddConst(timeline.EventCategory, "iam")
 	default:
 		e.AddConst(timeline.EventCategory, "configuration")
-		if bytes.HasSuffix(p.get(action), []byte("_member")) {
+		if bytes.HasSuffix(p.Get(action), []byte("_member")) {
 			e.AddConst(timeline.EventCategory, "iam")
 		}
 	}
@@ -74,7 +80,7 @@ var kinds = [...]struct{ word, kind string }{
 }
 
 func (p *parser) kind() string {
-	a := p.get(action)
+	a := p.Get(action)
 	did := a[bytes.LastIndexByte(a, '.')+1:]
 	for _, k := range kinds {
 		if bytes.Contains(did, []byte(k.word)) {
@@ -87,10 +93,10 @@ func (p *parser) kind() string {
 // outcome is that of the request, or of the workflow; what was refused is not in
 // the log otherwise.
 func (p *parser) outcome() {
-	e := &p.e
-	code, _ := members.Int(p.get(status))
-	switch c := string(p.get(conclusion)); {
-	case code >= 400, c == "failure", c == "timed_out", c == "startup_failure", bytes.HasSuffix(p.get(action), []byte("failed_login")):
+	e := &p.E
+	code, _ := members.Int(p.Get(status))
+	switch c := string(p.Get(conclusion)); {
+	case code >= 400, c == "failure", string(p.Get(result)) == "failure", c == "timed_out", c == "startup_failure", bytes.HasSuffix(p.Get(action), []byte("failed_login")), bytes.HasSuffix(p.Get(action), []byte(".rejected_ref_update")):
 		e.Const(timeline.EventOutcome, "failure")
 	case c == "" || c == "success":
 		e.Const(timeline.EventOutcome, "success")
@@ -100,14 +106,14 @@ func (p *parser) outcome() {
 }
 
 // weakens are actions that take a protection away.
-var weakens = [...]string{".disable", "bypass", "policy_override", "protected_branch.destroy", "repository_ruleset.destroy", "rejected_ref_update"}
+var weakens = [...]string{".disable", "bypass", "policy_override", "protected_branch.destroy", "repository_ruleset.destroy"}
 
 func (p *parser) tags() {
-	e, a := &p.e, p.get(action)
-	if p.m.Twice {
+	e, a := &p.E, p.Get(action)
+	if p.Twice {
 		e.AddConst(timeline.Tags, "duplicate-key")
 	}
-	if string(p.get(visibility)) == "public" && (string(a) == "repo.access" || string(a) == "repo.create") {
+	if string(p.Get(visibility)) == "public" && (string(a) == "repo.access" || string(a) == "repo.create") {
 		e.AddConst(timeline.Tags, "public")
 	}
 	for _, w := range weakens {
@@ -117,41 +123,42 @@ func (p *parser) tags() {
 		}
 	}
 	switch string(a) {
-	case "repo.add_member", "org.add_member", "org.add_outside_collaborator", "team.add_member", "business.add_admin", "org.update_member":
+	case "repo.add_member", "org.add_member", "org.add_outside_collaborator", "team.add_member", "business.add_admin", "org.update_member",
+		"personal_access_token.access_granted", "integration_installation.create", "integration_installation.repositories_added":
 		e.AddConst(timeline.Tags, "iam-grant")
 	}
 }
 
 // message is "mallory repo.add_member shop/web eve (admin)".
 func (p *parser) message() []byte {
-	e, t := &p.e, &p.text
+	e, t := &p.E, &p.Text
 	mark := len(*t)
-	if name := p.get(actor); len(name) > 0 {
+	if name := p.Get(actor); len(name) > 0 {
 		t.Bytes(name)
 	} else {
 		t.Str("somebody")
 	}
-	where := p.get(repo)
+	where := p.Get(repo)
 	if len(where) == 0 {
-		where = p.get(org)
+		where = p.Get(org)
 	}
-	for _, part := range [][]byte{p.get(action), where, p.get(team), e.GetStr(timeline.UserTargetName)} {
+	for _, part := range [][]byte{p.Get(action), where, p.Get(team), e.GetStr(timeline.UserTargetName), e.GetStr(timeline.HTTPMethod), e.GetStr(timeline.URL), p.Get(pkg), p.Get(thing), p.Get(branch), p.Get(hookURL)} {
 		if len(part) > 0 {
 			t.Byte(' ')
 			t.Bytes(part)
 		}
 	}
-	for _, part := range [][]byte{p.get(permission), p.get(visibility)} {
+	for _, part := range [][]byte{p.Get(permission), p.Get(visibility)} {
 		if len(part) > 0 {
 			t.Str(" (")
 			t.Bytes(part)
 			t.Byte(')')
 		}
 	}
-	if p.get(conclusion) != nil {
+	if p.Get(conclusion) != nil {
 		t.Str(" → ")
-		t.Bytes(p.get(conclusion))
-	} else if code := p.get(status); len(code) > 0 {
+		t.Bytes(p.Get(conclusion))
+	} else if code := p.Get(status); len(code) > 0 {
 		t.Str(" → ")
 		t.Bytes(code)
 	}

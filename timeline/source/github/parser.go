@@ -1,14 +1,10 @@
 package github
 
 import (
-	"bytes"
-	"encoding/binary"
 	"sync"
 
 	"amber/timeline"
-	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/members"
-	"amber/timeline/source/scratch"
 )
 
 // The members that the code asks for, by their places in the table.
@@ -30,6 +26,14 @@ const (
 	team
 	token
 	request
+	pkg
+	version
+	ecosystem
+	packageType
+	result
+	thing
+	branch
+	hookURL
 )
 
 var table = sync.OnceValue(func() *members.Table {
@@ -42,7 +46,7 @@ var table = sync.OnceValue(func() *members.Table {
 		actorIP:    {Path: "actor_ip"},
 		user:       {Path: "user"},
 		org:        {Path: "org"},
-		repo:       {Path: "repo|repository"},
+		repo:       {Path: "repo repository"},
 		visibility: {Path: "visibility"},
 		previous:   {Path: "previous_visibility"},
 		permission: {Path: "permission"},
@@ -51,6 +55,15 @@ var table = sync.OnceValue(func() *members.Table {
 		team:       {Path: "team"},
 		token:      {Path: "hashed_token"},
 		request:    {Path: "request_id"},
+		pkg:        {Path: "package"},
+		version:    {Path: "version"},
+		ecosystem:  {Path: "ecosystem"},
+		// of a package's registry
+		packageType: {Path: "package_registry_package_type"},
+		result:      {Path: "result"},
+		thing:       {Path: "key name title runner_name oauth_application_name environment_name secret_name workflow_name"},
+		branch:      {Path: "head_branch"},
+		hookURL:     {Path: "config.url url"},
 		{Path: "actor_id", Field: timeline.UserID},
 		{Path: "user_agent", Field: timeline.UserAgent},
 		{Path: "request_method", Field: timeline.HTTPMethod},
@@ -61,66 +74,42 @@ var table = sync.OnceValue(func() *members.Table {
 })
 
 type parser struct {
-	s    jsonscan.Scanner
-	m    *members.Reader
+	members.Row
 	flat members.Flattener
-	e    timeline.Event
-	text scratch.Text
 }
 
 // Parse implements timeline.Parser.
 func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) error {
-	p.e.Reset()
-	p.text = p.text[:0]
-	data := rec.Data
-	if len(data) == 0 || data[0] != '{' {
-		return noObject(data)
+	if err := p.BeginShipped(&rec, action); err != nil {
+		return err
 	}
-	p.s.Reset(data)
-	if err := p.m.Read(&p.s); err != nil {
-		return jsonscan.Rejected(data, err)
-	}
-	if len(p.get(action)) == 0 {
+	if len(p.Get(action)) == 0 {
 		return &timeline.RejectError{Reason: timeline.MissingField, Detail: "action"}
 	}
 	if err := p.time(); err != nil {
 		return err
 	}
-	p.m.Fill(&p.e, &p.text)
-	p.flat.Object(&p.e, &p.text, data, "github")
+	p.Fill(&p.E, &p.Text)
+	p.flat.Object(&p.E, &p.Text, rec.Data, "github")
 	p.event()
 	p.sameEvent()
-	return emit(&p.e)
-}
-
-func (p *parser) get(member int) []byte { return p.m.Get(member) }
-
-func noObject(data []byte) error {
-	if bytes.IndexByte(data, 0) >= 0 {
-		return &timeline.RejectError{Reason: timeline.NotText, Detail: "zeros"}
-	}
-	return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "no JSON object"}
+	return emit(&p.E)
 }
 
 // time sets @timestamp: milliseconds since 1970, or as ISO 8601 has it.
 func (p *parser) time() error {
-	when := p.get(stamp)
+	when := p.Get(stamp)
 	if len(when) == 0 {
-		when = p.get(created)
+		when = p.Get(created)
 	}
 	if len(when) == 0 {
-		return &timeline.RejectError{Reason: timeline.TimeMissing, Detail: "@timestamp"}
+		return members.NoTime("@timestamp")
 	}
 	if n, ok := members.Int(when); ok && n > -maxMillis && n < maxMillis {
-		p.e.Time = timeline.FromMillis(n)
+		p.E.Time = timeline.FromMillis(n)
 		return nil
 	}
-	t, zone, ok := timeline.ParseTime(when)
-	if !ok || !zone {
-		return &timeline.RejectError{Reason: timeline.TimeInvalid, Detail: "@timestamp " + string(when[:min(len(when), 64)])}
-	}
-	p.e.Time = t
-	return nil
+	return p.At(when, "@timestamp")
 }
 
 // maxMillis is a little before the year 9999.
@@ -132,13 +121,5 @@ var says = [...]int{action, actor, actorIP, user, org, repo, visibility, permiss
 // sameEvent makes deliveries of one event one row. The id is GitHub's own; what
 // says something else under it is another event.
 func (p *parser) sameEvent() {
-	id := p.get(document)
-	if len(id) == 0 {
-		return
-	}
-	mark := len(p.text)
-	p.text.Bytes(id)
-	p.text = binary.BigEndian.AppendUint64(p.text, uint64(p.e.Time.Micros))
-	p.text = binary.BigEndian.AppendUint64(p.text, p.m.Sum(says[:]))
-	p.e.ID = p.text.Since(mark)
+	p.Same(p.Get(document), says[:])
 }

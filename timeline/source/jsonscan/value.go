@@ -31,9 +31,10 @@ func (s *Scanner) Raw() []byte {
 
 // Int reads a whole number, also one in a string. Anything else is passed and
 // gives false.
-func (s *Scanner) Int() (int64, bool) { return parseInt(s.Text()) }
+func (s *Scanner) Int() (int64, bool) { return ParseInt(s.Text()) }
 
-func parseInt(b []byte) (n int64, ok bool) {
+// ParseInt reads a whole number of at most 18 digits.
+func ParseInt(b []byte) (n int64, ok bool) {
 	digits := b
 	if len(b) > 0 && b[0] == '-' {
 		digits = b[1:]

@@ -66,6 +66,10 @@ func (p *parser) action() []byte {
 		p.session()
 	default:
 		e.Str(timeline.EventAction, a.verb)
+		if string(a.ref.resource) == "pods" && string(a.ref.sub) == "log" {
+			p.session() // which container's
+		}
+		p.tag(string(a.ref.sub) == "ephemeralcontainers" && isWrite(a.verb) && len(a.requestObject) == 0, "ephemeral-container")
 	}
 	switch string(a.verb) {
 	case "get", "list", "watch":
@@ -104,7 +108,7 @@ func (p *parser) who() {
 	}
 	if len(a.acting.name) > 0 {
 		e.Str(timeline.UserEffectiveName, a.acting.name)
-		e.Put("kubernetes.audit.impersonatedUser.groups", p.listed(a.acting.groups))
+		e.Put("kubernetes.audit.impersonatedUser.groups", p.text.List(a.acting.groups))
 		p.tag(true, "impersonation")
 	}
 	p.tag(string(a.user.name) == "system:anonymous", "anonymous")
@@ -162,6 +166,9 @@ func (p *parser) what() {
 		p.tag(true, "token-request")
 	case string(a.ref.sub) == "proxy":
 		p.tag(true, "proxy")
+		if string(a.ref.resource) == "nodes" {
+			p.kubelet()
+		}
 	case len(a.requestObject) > 0 && isWorkload(a.ref.resource) && isWrite(a.verb) && isSpec(a.ref.sub):
 		p.pod()
 	}

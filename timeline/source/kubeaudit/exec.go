@@ -20,7 +20,7 @@ func (p *parser) session() {
 		part, query, _ = bytes.Cut(query, []byte{'&'})
 		key, value, _ := bytes.Cut(part, []byte{'='})
 		switch string(key) {
-		case "command":
+		case "command", "cmd":
 			if n < len(args) {
 				args[n] = p.text.Unescaped(value)
 				n++
@@ -39,6 +39,44 @@ func (p *parser) session() {
 	if n > 0 {
 		p.e.Str(timeline.ProcessExecutable, args[0])
 	}
+}
+
+// kubelet reads what was asked of a node's kubelet through the API server, which
+// sees a request to the node alone: /api/v1/nodes/NODE/proxy/exec/NS/POD[/UID]/NAME.
+func (p *parser) kubelet() {
+	_, path, ok := bytes.Cut(p.a.uri, []byte("/proxy/"))
+	if !ok {
+		return
+	}
+	path, _, _ = bytes.Cut(path, []byte{'?'})
+	verb, path, _ := bytes.Cut(path, []byte{'/'})
+	action := ""
+	switch string(verb) {
+	case "exec", "run":
+		action = "exec"
+	case "attach":
+		action = "attach"
+	case "portForward":
+		action = "port-forward"
+	case "containerLogs":
+	default:
+		return
+	}
+	namespace, path, _ := bytes.Cut(path, []byte{'/'})
+	pod, path, _ := bytes.Cut(path, []byte{'/'})
+	if i := bytes.LastIndexByte(path, '/'); i >= 0 { // behind the uid
+		path = path[i+1:]
+	}
+	p.e.Str(timeline.OrchestratorNamespace, namespace)
+	p.e.Put("kubernetes.pod.name", pod)
+	p.e.Str(timeline.ContainerName, path)
+	if action != "" {
+		p.e.Const(timeline.EventAction, action)
+		p.e.Put("kubernetes.audit.verb", p.a.verb)
+		p.e.AddConst(timeline.EventCategory, "session")
+		p.tag(true, action)
+	}
+	p.session()
 }
 
 // commandLine quotes the arguments as a shell wants them.

@@ -98,7 +98,7 @@ func (p *parser) secrets() {
 		return
 	}
 	p.object.Reset(a.responseObject)
-	p.e.Put("kubernetes.audit.responseObject.items.metadata.name", p.listed(p.names(&p.object)))
+	p.e.Put("kubernetes.audit.responseObject.items.metadata.name", p.text.List(p.names(&p.object)))
 }
 
 // names are those of a list's items.
@@ -121,7 +121,7 @@ func metadataName(j *jsonscan.Scanner) (name []byte) {
 	}
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		if string(j.Key()) == "metadata" {
-			name = readSubject(j).name
+			name = readSubject(j).Name
 		} else {
 			j.Skip()
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"amber/timeline"
+	"amber/timeline/source/framing"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/scratch"
 )
@@ -19,7 +20,8 @@ type parser struct {
 	spec                 spec
 	grant                grant
 	found                [][]byte
-	risks                []byte // of the pod, as the message has them
+	risks                []byte          // of the pod, as the message has them
+	events               timeline.Parser // of the Events that requests write
 }
 
 // origin is what a wrapper says of the cluster.
@@ -40,12 +42,15 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 		return err
 	}
 	p.event()
-	return emit(&p.e)
+	if err := emit(&p.e); err != nil {
+		return err
+	}
+	return p.told(emit)
 }
 
 // read finds the event in the record.
 func (p *parser) read(rec timeline.Record) error {
-	data := rec.Data
+	data := framing.Printed(rec.Data)
 	if len(data) > 0 && data[0] != '{' {
 		message, ok := exported(data)
 		if !ok {

@@ -3,19 +3,20 @@ package kubeaudit
 import (
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
+	"amber/timeline/source/kubeobject"
 )
 
-// spec is what makes a pod that was asked for risky.
+// spec is the pod that was asked for.
 type spec struct {
-	privileged, hostPID, hostNetwork, hostIPC, ephemeral bool
+	kubeobject.Pod
 
-	images, paths, added [][]byte // of all containers; host paths; capabilities
-	command              []byte   // of the first container that has one, as JSON
-	account, node        []byte
+	command       []byte // of the first container that has one, as JSON
+	account, node []byte
 }
 
 func (s *spec) reset() {
-	*s = spec{images: s.images[:0], paths: s.paths[:0], added: s.added[:0]}
+	s.Reset()
+	s.command, s.account, s.node = nil, nil, nil
 }
 
 // isWorkload tells what has a pod's specification in it.
@@ -53,11 +54,11 @@ func (s *spec) read(j *jsonscan.Scanner) {
 		case "template", "jobTemplate":
 			s.object(j)
 		case "hostPID":
-			s.hostPID = j.Bool()
+			s.HostPID = j.Bool()
 		case "hostNetwork":
-			s.hostNetwork = j.Bool()
+			s.HostNetwork = j.Bool()
 		case "hostIPC":
-			s.hostIPC = j.Bool()
+			s.HostIPC = j.Bool()
 		case "serviceAccountName":
 			s.account = j.Text()
 		case "nodeName":
@@ -65,7 +66,7 @@ func (s *spec) read(j *jsonscan.Scanner) {
 		case "containers", "initContainers":
 			each(j, s.container)
 		case "ephemeralContainers":
-			s.ephemeral = s.ephemeral || j.Kind() == '['
+			s.Ephemeral = s.Ephemeral || j.Kind() == '['
 			each(j, s.container)
 		case "volumes":
 			each(j, s.volume)
@@ -94,7 +95,7 @@ func (s *spec) container(j *jsonscan.Scanner) {
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		switch string(j.Key()) {
 		case "image":
-			s.images = keepText(s.images, j.Text())
+			s.Images = keepText(s.Images, j.Text())
 		case "command", "args":
 			if raw := j.Raw(); len(s.command) == 0 {
 				s.command = raw
@@ -114,7 +115,7 @@ func (s *spec) security(j *jsonscan.Scanner) {
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		switch string(j.Key()) {
 		case "privileged":
-			s.privileged = j.Bool() || s.privileged
+			s.Privileged = j.Bool() || s.Privileged
 		case "capabilities":
 			s.capabilities(j)
 		default:
@@ -129,7 +130,7 @@ func (s *spec) capabilities(j *jsonscan.Scanner) {
 	}
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		if string(j.Key()) == "add" {
-			s.added = texts(j, s.added)
+			s.Added = texts(j, s.Added)
 		} else {
 			j.Skip()
 		}
@@ -144,7 +145,7 @@ func (s *spec) volume(j *jsonscan.Scanner) {
 		}
 		for ok := j.Object(); ok; ok = j.NextMember() {
 			if string(j.Key()) == "path" {
-				s.paths = keepText(s.paths, j.Text())
+				s.Paths = keepText(s.Paths, j.Text())
 			} else {
 				j.Skip()
 			}
@@ -165,62 +166,18 @@ func (p *parser) pod() {
 	s.reset()
 	p.object.Reset(p.a.requestObject)
 	s.object(&p.object)
-	p.risks = p.risky()
-	if len(s.images) > 0 {
-		p.e.Str(timeline.ContainerImageName, s.images[0])
+	p.risks = s.Risks(&p.e, &p.text)
+	if len(s.Images) > 0 {
+		p.e.Str(timeline.ContainerImageName, s.Images[0])
 	}
-	if len(s.images) > 1 {
-		p.e.Put("kubernetes.audit.requestObject.spec.containers.image", p.listed(s.images))
+	if len(s.Images) > 1 {
+		p.e.Put("kubernetes.audit.requestObject.spec.containers.image", p.text.List(s.Images))
 	}
 	p.e.Put("kubernetes.audit.requestObject.spec.containers.command", s.command)
-	p.e.Put("kubernetes.audit.requestObject.spec.volumes.hostPath.path", p.listed(s.paths))
-	p.e.Put("kubernetes.audit.requestObject.spec.containers.securityContext.capabilities.add", p.listed(s.added))
+	p.e.Put("kubernetes.audit.requestObject.spec.volumes.hostPath.path", p.text.List(s.Paths))
+	p.e.Put("kubernetes.audit.requestObject.spec.containers.securityContext.capabilities.add", p.text.List(s.Added))
 	p.e.Put("kubernetes.audit.requestObject.spec.serviceAccountName", s.account)
 	p.e.Put("kubernetes.audit.requestObject.spec.nodeName", s.node)
-}
-
-// risky is "privileged, host-path /, image busybox": the tags, and what they are
-// about.
-func (p *parser) risky() []byte {
-	s, t := &p.spec, &p.text
-	mark := len(*t)
-	p.risk(s.privileged, "privileged", nil)
-	p.risk(s.hostPID, "host-pid", nil)
-	p.risk(s.hostNetwork, "host-network", nil)
-	p.risk(s.hostIPC, "host-ipc", nil)
-	p.risk(len(s.paths) > 0, "host-path", s.paths)
-	p.risk(len(s.added) > 0, "added-capabilities", s.added)
-	p.risk(s.ephemeral, "ephemeral-container", nil)
-	if len(*t) > mark && len(s.images) > 0 {
-		t.Str("image ")
-		p.listed(s.images)
-	}
-	return t.Since(mark)
-}
-
-func (p *parser) risk(yes bool, tag string, about [][]byte) {
-	if !yes {
-		return
-	}
-	p.tag(true, tag)
-	p.text.Str(tag)
-	if len(about) > 0 {
-		p.text.Byte(' ')
-		p.listed(about)
-	}
-	p.text.Str(", ")
-}
-
-// listed joins values with commas.
-func (p *parser) listed(values [][]byte) []byte {
-	mark := len(p.text)
-	for i, v := range values {
-		if i > 0 {
-			p.text.Byte(',')
-		}
-		p.text.Bytes(v)
-	}
-	return p.text.Since(mark)
 }
 
 func (p *parser) tag(yes bool, name string) {

@@ -1,20 +1,19 @@
 package kubeaudit
 
 import (
+	"slices"
+
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
+	"amber/timeline/source/kubeobject"
 )
 
 // grant is what a role or a binding gives to whom.
 type grant struct {
 	roleKind, roleName []byte
-	subjects           []subject
-	rules              []rule
+	subjects           []kubeobject.Subject
+	rules              []kubeobject.Rule
 }
-
-type subject struct{ kind, namespace, name []byte }
-
-type rule struct{ verbs, groups, resources, names, urls [][]byte }
 
 func isRBAC(group []byte) bool { return string(group) == "rbac.authorization.k8s.io" }
 
@@ -28,7 +27,7 @@ func (g *grant) object(j *jsonscan.Scanner) {
 		switch string(j.Key()) {
 		case "roleRef":
 			role := readSubject(j)
-			g.roleKind, g.roleName = role.kind, role.name
+			g.roleKind, g.roleName = role.Kind, role.Name
 		case "subjects":
 			each(j, func(j *jsonscan.Scanner) {
 				if s := readSubject(j); len(g.subjects) < maxList {
@@ -43,18 +42,18 @@ func (g *grant) object(j *jsonscan.Scanner) {
 	}
 }
 
-func readSubject(j *jsonscan.Scanner) (s subject) {
+func readSubject(j *jsonscan.Scanner) (s kubeobject.Subject) {
 	if !isObject(j) {
 		return s
 	}
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		switch string(j.Key()) {
 		case "kind":
-			s.kind = j.Text()
+			s.Kind = j.Text()
 		case "name":
-			s.name = j.Text()
+			s.Name = j.Text()
 		case "namespace":
-			s.namespace = j.Text()
+			s.Namespace = j.Text()
 		default:
 			j.Skip()
 		}
@@ -63,19 +62,19 @@ func readSubject(j *jsonscan.Scanner) (s subject) {
 }
 
 func (g *grant) rule(j *jsonscan.Scanner) {
-	var r rule
+	var r kubeobject.Rule
 	for ok := j.Object(); ok; ok = j.NextMember() {
 		switch string(j.Key()) {
 		case "verbs":
-			r.verbs = texts(j, nil)
+			r.Verbs = texts(j, nil)
 		case "apiGroups":
-			r.groups = texts(j, nil)
+			r.Groups = texts(j, nil)
 		case "resources":
-			r.resources = texts(j, nil)
+			r.Resources = texts(j, nil)
 		case "resourceNames":
-			r.names = texts(j, nil)
+			r.Names = texts(j, nil)
 		case "nonResourceURLs":
-			r.urls = texts(j, nil)
+			r.URLs = texts(j, nil)
 		default:
 			j.Skip()
 		}
@@ -100,29 +99,14 @@ func (p *parser) rbac() {
 	}
 	p.tag(len(g.roleName) > 0 || len(g.rules) > 0, "rbac-grant")
 	p.tag(string(g.roleName) == "cluster-admin", "cluster-admin")
-	p.tag(g.has(wildcard), "wildcard-grant")
-	p.tag(g.has(escalating), "escalation-verbs")
+	p.tag(slices.ContainsFunc(g.rules, kubeobject.Rule.Wildcard), "wildcard-grant")
+	p.tag(slices.ContainsFunc(g.rules, kubeobject.Rule.Escalates), "escalation-verbs")
 	if len(g.subjects) > 0 {
-		p.e.Str(timeline.UserTargetName, g.subjects[0].name)
+		p.e.Str(timeline.UserTargetName, g.subjects[0].Name)
 	}
 	p.e.Put("kubernetes.audit.requestObject.roleRef.name", g.roleName)
 	p.e.Put("kubernetes.audit.requestObject.subjects", p.subjects())
 	p.e.Put("kubernetes.audit.requestObject.rules", p.rules())
-}
-
-func (g *grant) has(is func(*rule) bool) bool {
-	for i := range g.rules {
-		if is(&g.rules[i]) {
-			return true
-		}
-	}
-	return false
-}
-
-func wildcard(r *rule) bool { return holds(r.verbs, "*") || holds(r.resources, "*") }
-
-func escalating(r *rule) bool {
-	return holds(r.verbs, "escalate") || holds(r.verbs, "bind") || holds(r.verbs, "impersonate")
 }
 
 func holds(values [][]byte, want string) bool {
@@ -137,17 +121,11 @@ func holds(values [][]byte, want string) bool {
 // subjects is "User mallory, ServiceAccount default/web".
 func (p *parser) subjects() []byte {
 	mark := len(p.text)
-	for i, s := range p.grant.subjects {
+	for i := range p.grant.subjects {
 		if i > 0 {
 			p.text.Str(", ")
 		}
-		p.text.Bytes(s.kind)
-		p.text.Byte(' ')
-		if len(s.namespace) > 0 {
-			p.text.Bytes(s.namespace)
-			p.text.Byte('/')
-		}
-		p.text.Bytes(s.name)
+		p.grant.subjects[i].Say(&p.text)
 	}
 	return p.text.Since(mark)
 }
@@ -155,25 +133,11 @@ func (p *parser) subjects() []byte {
 // rules is "get,list on secrets; * on apps/*".
 func (p *parser) rules() []byte {
 	mark := len(p.text)
-	for i, r := range p.grant.rules {
+	for i := range p.grant.rules {
 		if i > 0 {
 			p.text.Str("; ")
 		}
-		p.listed(r.verbs)
-		p.text.Str(" on ")
-		if len(r.urls) > 0 {
-			p.listed(r.urls)
-			continue
-		}
-		p.listed(r.resources)
-		if len(r.groups) > 1 || len(r.groups) == 1 && len(r.groups[0]) > 0 {
-			p.text.Str(" of ")
-			p.listed(r.groups)
-		}
-		if len(r.names) > 0 {
-			p.text.Str(" named ")
-			p.listed(r.names)
-		}
+		p.grant.rules[i].Say(&p.text)
 	}
 	return p.text.Since(mark)
 }

@@ -11,6 +11,8 @@ import (
 type envelope struct {
 	message    []byte // EKS: the event, as a string
 	log        []byte // AKS: the event, as a string in properties
+	shipped    []byte // the event as a shipper or a store of logs has it, a string or an object
+	cloudWatch bool   // the message is of CloudWatch Logs
 	resourceID []byte
 	time       []byte
 	proto      []byte // GKE: the Cloud Audit record
@@ -37,8 +39,20 @@ func (p *parser) unwrap(rec timeline.Record, data []byte) error {
 	case bytes.HasPrefix(w.message, []byte("CWL CONTROL MESSAGE")):
 		return &timeline.SkipError{Reason: timeline.Heartbeat}
 	case len(w.message) > 0:
-		p.eks(rec)
+		if w.cloudWatch || len(rec.Group) > 0 {
+			p.eks(rec)
+		}
 		return p.nested(w.message)
+	case len(w.shipped) > 0:
+		if len(w.resourceID) > 0 {
+			p.aks(&w)
+		}
+		return p.nested(w.shipped)
+	case contains(data, `audit.k8s.io/`) && contains(data, `auditID`):
+		if event := p.elastic(data); event != nil {
+			return p.nested(event)
+		}
+		return &timeline.RejectError{Reason: timeline.UnknownWrap, Detail: "an audit event lies deeper in the record"}
 	}
 	return foreign()
 }
@@ -69,8 +83,33 @@ func (w *envelope) read(s *jsonscan.Scanner) {
 		case "logGroup":
 			w.group = s.Text()
 		default:
-			s.Skip()
+			w.ship(s)
 		}
+	}
+}
+
+// ship knows where the event is in what shippers and stores of logs write: Fluent
+// Bit's and Docker's log, the log_s of Azure's tables, Loki's line, the _source of
+// a hit of Elasticsearch, the _raw of Splunk's result.
+func (w *envelope) ship(s *jsonscan.Scanner) {
+	switch string(s.LastKey()) {
+	case "id", "eventId", "ingestionTime":
+		w.cloudWatch = true
+		s.Skip()
+	case "log", "log_s", "line", "_raw", "_source":
+		w.shipped = s.Text()
+	case "ResourceId", "_ResourceId":
+		w.resourceID = s.Text()
+	case "result":
+		if !isObject(s) {
+			return
+		}
+		for ok := s.Object(); ok; ok = s.NextMember() {
+			s.Key()
+			w.ship(s)
+		}
+	default:
+		s.Skip()
 	}
 }
 
@@ -98,10 +137,37 @@ func (p *parser) nested(event []byte) error {
 	if err := p.a.read(&p.inner); err != nil {
 		return jsonscan.Rejected(event, err)
 	}
-	if p.a.seen&marks == 0 {
-		return foreign()
+	if p.a.seen&marks > 0 {
+		return nil
 	}
-	return nil
+	if inside := p.elastic(event); inside != nil {
+		return p.nested(inside)
+	}
+	return foreign()
+}
+
+// elastic is the event in what Elastic's integration makes of it:
+// {"kubernetes":{"audit":{…}}}.
+func (p *parser) elastic(data []byte) (event []byte) {
+	s := &p.inner
+	s.Reset(data)
+	for ok := s.Object(); ok; ok = s.NextMember() {
+		if string(s.Key()) != "kubernetes" || !isObject(s) {
+			s.Skip()
+			continue
+		}
+		for ok := s.Object(); ok; ok = s.NextMember() {
+			if string(s.Key()) == "audit" {
+				event = s.Raw()
+			} else {
+				s.Skip()
+			}
+		}
+	}
+	if s.End() != nil || len(event) >= len(data) {
+		return nil
+	}
+	return event
 }
 
 // eks takes the account and the cluster from the head of a subscription's

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"amber/timeline"
+	"amber/timeline/source/delimited"
 	"amber/timeline/source/framing"
 )
 
@@ -152,7 +153,7 @@ func (s *Source) Whole() bool { return s.m.Format == "csv" && len(s.m.Columns) =
 // Records implements timeline.Source.
 func (s *Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
 	if s.m.Format == "csv" {
-		return s.rows(ctx, r)
+		return delimited.CSV(ctx, r, len(s.m.Columns) > 0)
 	}
 	return framing.JSON{Members: s.m.Members}.Records(ctx, r)
 }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 
 	"amber/timeline"
+	"amber/timeline/source/delimited"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/scratch"
 )
-
-// header is the Kind of the line that names the columns of CSV.
-const header = 200
 
 // Bounds of what is looked at in a record.
 const (
@@ -54,7 +52,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 
 func (p *parser) read(rec timeline.Record) error {
 	switch {
-	case rec.Kind == header && p.src.m.Format == "csv":
+	case rec.Kind == delimited.Header && p.src.m.Format == "csv":
 		return &timeline.SkipError{Reason: timeline.Header}
 	case p.src.m.Format == "csv":
 		return p.row(rec)
@@ -100,7 +98,7 @@ func (p *parser) row(rec timeline.Record) error {
 	}
 	p.name(rec.Group)
 	var ok bool
-	p.cells, p.text, ok = split(p.cells[:0], rec.Data, p.separator(), p.text)
+	p.cells, p.text, ok = delimited.SplitCSV(p.cells[:0], rec.Data, p.separator(), p.text)
 	if !ok {
 		return &timeline.RejectError{Reason: timeline.BadSyntax, Detail: "a quote in the wrong place"}
 	}
@@ -132,7 +130,7 @@ func (p *parser) name(line []byte) {
 		}
 		return
 	}
-	p.columns, _, _ = split(nil, p.head, p.separator(), nil)
+	p.columns, _, _ = delimited.SplitCSV(nil, p.head, p.separator(), nil)
 }
 
 // value is that of a field of the record, the last where it is there twice.

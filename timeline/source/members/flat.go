@@ -1,13 +1,15 @@
 package members
 
 import (
+	"slices"
+
 	"amber/timeline"
 	"amber/timeline/source/jsonscan"
 	"amber/timeline/source/scratch"
 )
 
 // Bounds of what becomes fields of its own. An object with more leaves, deeper
-// or longer ones, is kept as JSON text under the one name.
+// or longer ones, is kept as JSON text under one name.
 const (
 	maxLeaves = 64
 	maxLevels = 6
@@ -30,17 +32,37 @@ type Flattener struct {
 // Object makes fields of an object's leaves under a name; text holds what is put
 // together, for as long as the event.
 func (f *Flattener) Object(e *timeline.Event, text *scratch.Text, object []byte, name string) {
+	f.Under(e, text, object, name, name)
+}
+
+// Under is Object where an object that is kept as JSON has another name than the
+// leaves stand under. Of no object there is neither.
+func (f *Flattener) Under(e *timeline.Event, text *scratch.Text, object []byte, name, whole string) {
 	f.leaves, f.text = f.leaves[:0], text
+	if len(object) == 0 {
+		return
+	}
 	f.path = append(f.path[:0], name...)
 	s := &f.scan
 	s.Reset(object)
 	if s.Kind() != '{' || !f.value(s, 0) || s.End() != nil {
-		e.Put(name, object[:min(len(object), maxJSON)])
+		e.Put(whole, object[:min(len(object), maxJSON)])
 		return
 	}
 	for _, l := range f.leaves {
 		e.More(l.name, l.value)
 	}
+}
+
+// Leaf is a leaf of the last object by its whole name, the last where it is there
+// twice, or nil.
+func (f *Flattener) Leaf(name string) []byte {
+	for _, l := range slices.Backward(f.leaves) {
+		if string(l.name) == name {
+			return l.value
+		}
+	}
+	return nil
 }
 
 func (f *Flattener) value(s *jsonscan.Scanner, level int) bool {

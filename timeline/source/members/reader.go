@@ -17,7 +17,7 @@ type Reader struct {
 
 	table  *Table
 	values [][]byte
-	seen   []bool
+	seen   []uint8             // 1 where a name led there, 2 where one with _ before it did
 	scans  []*jsonscan.Scanner // of objects in strings, each its own: values are held
 	used   int
 	flat   Flattener
@@ -28,7 +28,7 @@ type Reader struct {
 
 // NewReader is a Reader of a table's members.
 func NewReader(t *Table) *Reader {
-	return &Reader{table: t, values: make([][]byte, len(t.members)), seen: make([]bool, t.nodes), guesses: make([][]guess, t.nodes)}
+	return &Reader{table: t, values: make([][]byte, len(t.members)), seen: make([]uint8, t.nodes), guesses: make([][]guess, t.nodes)}
 }
 
 // Get is the value of the member at a place of the table, nil where there is
@@ -56,7 +56,7 @@ func (r *Reader) object(s *jsonscan.Scanner, n *node, listed bool) {
 			s.Skip()
 			continue
 		}
-		r.again(kid, listed)
+		r.again(kid, s.LastKey(), listed)
 		r.value(s, kid, listed)
 	}
 }
@@ -91,18 +91,24 @@ func (r *Reader) kid(n *node, i int, key []byte) *node {
 	return kid
 }
 
-// again forgets what stood at a place when it comes once more.
-func (r *Reader) again(n *node, listed bool) {
+// again forgets what stood at a place when it comes once more, under the same
+// name: ResourceId and _ResourceId are two, of which the last that says anything
+// counts.
+func (r *Reader) again(n *node, key []byte, listed bool) {
 	if listed {
 		return
 	}
-	if r.seen[n.id] {
+	named := uint8(1)
+	if len(key) > 0 && key[0] == '_' {
+		named = 2
+	}
+	if r.seen[n.id] == named {
 		r.Twice = true
 		for _, slot := range n.below {
 			r.values[slot] = nil
 		}
 	}
-	r.seen[n.id] = true
+	r.seen[n.id] = named
 }
 
 func (r *Reader) value(s *jsonscan.Scanner, n *node, listed bool) {

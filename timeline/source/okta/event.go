@@ -10,8 +10,11 @@ import (
 
 // fill fills the row.
 func (p *parser) fill() {
-	p.m.Fill(&p.e, &p.text)
-	e := &p.e
+	if string(p.Get(domain)) == "." {
+		p.Set(domain, nil) // Okta's way to say that it knows none
+	}
+	p.Fill(&p.E, &p.Text)
+	e := &p.E
 	e.Const(timeline.EventDataset, "okta.system")
 	e.Const(timeline.EventProvider, "okta")
 	e.Const(timeline.CloudServiceName, "okta")
@@ -19,15 +22,19 @@ func (p *parser) fill() {
 	p.who()
 	p.outcome()
 	p.tags()
-	mark := len(p.text)
+	p.account = nil
+	mark := len(p.Text)
 	p.message()
 	n := 0
-	members.EachObject(p.get(targets), func(s *jsonscan.Scanner) {
+	members.EachObject(p.Get(targets), func(s *jsonscan.Scanner) {
 		p.target(s, n)
 		n++
 	})
+	if !e.Has(timeline.UserTargetName) {
+		e.Str(timeline.UserTargetName, p.account)
+	}
 	p.ending()
-	e.Str(timeline.Message, p.text.Since(mark))
+	e.Str(timeline.Message, p.Text.Since(mark))
 }
 
 // kinds are the categories of events by the beginnings of their types.
@@ -36,44 +43,75 @@ var kinds = [...]struct{ prefix, category, kind string }{
 	{"user.session.end", "authentication", "end"},
 	{"user.session", "session", "info"},
 	{"user.authentication", "authentication", "start"},
+	{"user.mfa.factor.", "iam", "change"},
 	{"user.mfa", "authentication", "info"},
+	{"user.risk", "threat", "indicator"},
+	{"user.import", "iam", "change"},
+	{"user.credential", "iam", "change"},
+	{"user.identity_verification", "authentication", "info"},
 	{"user.account", "iam", "change"},
 	{"user.lifecycle.create", "iam", "creation"},
 	{"user.lifecycle.delete", "iam", "deletion"},
 	{"user.lifecycle", "iam", "change"},
+	{"group.lifecycle.create", "iam", "creation"},
+	{"group.lifecycle.delete", "iam", "deletion"},
 	{"group.", "iam", "change"},
+	{"application.lifecycle.create", "iam", "creation"},
+	{"application.lifecycle.delete", "iam", "deletion"},
 	{"application.", "iam", "change"},
+	{"policy.evaluate_", "authentication", "info"},
+	{"policy.auth_reevaluate", "authentication", "info"},
 	{"policy.", "configuration", "change"},
+	{"zone.create", "configuration", "creation"},
+	{"zone.delete", "configuration", "deletion"},
 	{"zone.", "configuration", "change"},
 	{"system.api_token.create", "iam", "creation"},
 	{"system.api_token.revoke", "iam", "deletion"},
 	{"system.idp", "iam", "change"},
+	{"system.push", "authentication", "info"},
+	{"system.sms", "authentication", "info"},
+	{"system.voice", "authentication", "info"},
+	{"system.email", "email", "info"},
+	{"system.org.rate_limit", "api", "info"},
+	{"core.user.", "authentication", "info"},
 	{"iam.", "iam", "change"},
 	{"app.", "authentication", "info"},
+	{"credential.", "iam", "change"},
+	{"device.", "iam", "change"},
+	{"access.", "iam", "info"},
+	{"pam.", "iam", "access"},
+	{"support.org", "configuration", "change"},
+	{"event_hook.", "configuration", "change"},
+	{"inline_hook.executed", "api", "info"},
+	{"inline_hook.", "configuration", "change"},
+	{"workflows.", "process", "info"},
+	{"security.authenticator", "iam", "change"},
 	{"security.", "threat", "indicator"},
 }
 
 func (p *parser) classify() {
 	for _, k := range kinds {
-		if bytes.HasPrefix(p.get(eventType), []byte(k.prefix)) {
-			p.e.AddConst(timeline.EventCategory, k.category)
-			p.e.AddConst(timeline.EventType, k.kind)
+		if bytes.HasPrefix(p.Get(eventType), []byte(k.prefix)) {
+			p.E.AddConst(timeline.EventCategory, k.category)
+			p.E.AddConst(timeline.EventType, k.kind)
 			return
 		}
 	}
 }
 
 func (p *parser) who() {
-	e := &p.e
-	name := p.get(actorLogin)
+	e := &p.E
+	name := p.Get(actorLogin)
 	if len(name) == 0 || string(name) == "unknown" {
-		name = p.get(actorName)
+		name = p.Get(actorName)
 	}
-	e.Str(timeline.UserName, name)
-	if ip := p.get(clientIP); members.IsIP(ip) {
+	if string(p.Get(actorType)) != "IP address" { // of what Okta itself has detected
+		e.Str(timeline.UserName, name)
+	}
+	if ip := p.Get(clientIP); members.IsIP(ip) {
 		e.Str(timeline.SourceIP, ip)
 	}
-	members.EachObject(p.get(chain), p.hop)
+	members.EachObject(p.Get(chain), p.hop)
 }
 
 // hop is an address that the request came through.
@@ -83,41 +121,41 @@ func (p *parser) hop(s *jsonscan.Scanner) {
 			s.Skip()
 			continue
 		}
-		if ip := s.Text(); members.IsIP(ip) && len(p.e.GetList(timeline.RelatedIP)) < maxTargets {
-			p.e.Add(timeline.RelatedIP, p.text.Keep(ip))
+		if ip := s.Text(); members.IsIP(ip) && len(p.E.GetList(timeline.RelatedIP)) < maxTargets {
+			p.E.Add(timeline.RelatedIP, p.Text.Keep(ip))
 		}
 	}
 }
 
 func (p *parser) outcome() {
-	e := &p.e
-	switch string(p.get(result)) {
+	e := &p.E
+	switch string(p.Get(result)) {
 	case "SUCCESS", "ALLOW":
 		e.Const(timeline.EventOutcome, "success")
 	case "FAILURE", "DENY":
 		e.Const(timeline.EventOutcome, "failure")
-		e.Str(timeline.ErrorCode, p.get(reason))
+		e.Str(timeline.ErrorCode, p.Get(reason))
 	default: // CHALLENGE, SKIPPED, UNKNOWN, DEFERRED, ABANDONED, none
 		e.Const(timeline.EventOutcome, "unknown")
 	}
-	e.Str(timeline.EventReason, p.get(reason))
+	e.Str(timeline.EventReason, p.Get(reason))
 }
 
 func (p *parser) tags() {
-	e := &p.e
-	if string(p.get(proxy)) == "true" {
+	e := &p.E
+	if string(p.Get(proxy)) == "true" {
 		e.AddConst(timeline.Tags, "proxy")
 	}
-	if string(p.get(threat)) == "true" {
+	if string(p.Get(threat)) == "true" {
 		e.AddConst(timeline.Tags, "threat-suspected")
 	}
-	if bytes.Contains(p.get(risk), []byte("level=HIGH")) {
+	if bytes.Contains(p.Get(risk), []byte("level=HIGH")) || string(p.Get(level)) == "HIGH" {
 		e.AddConst(timeline.Tags, "high-risk")
 	}
-	if t := p.get(eventType); bytes.HasSuffix(t, []byte("privilege.grant")) || bytes.HasPrefix(t, []byte("iam.resourceset.bindings.add")) {
+	if t := p.Get(eventType); bytes.HasSuffix(t, []byte("privilege.grant")) || bytes.HasPrefix(t, []byte("iam.resourceset.bindings.add")) {
 		e.AddConst(timeline.Tags, "iam-grant")
 	}
-	if p.m.Twice {
+	if p.Twice {
 		e.AddConst(timeline.Tags, "duplicate-key")
 	}
 }
@@ -125,32 +163,32 @@ func (p *parser) tags() {
 // message is "mallory@example.com: Grant user privilege (user.account.privilege.grant)
 // eve@example.com → SUCCESS", the targets and the ending follow.
 func (p *parser) message() {
-	t := &p.text
-	if name := p.e.GetStr(timeline.UserName); len(name) > 0 {
+	t := &p.Text
+	if name := p.E.GetStr(timeline.UserName); len(name) > 0 {
 		t.Bytes(name)
 	} else {
 		t.Str("somebody")
 	}
 	t.Str(": ")
-	if v := p.get(said); len(v) > 0 {
+	if v := p.Get(said); len(v) > 0 {
 		t.Bytes(v)
 		t.Str(" (")
-		t.Bytes(p.get(eventType))
+		t.Bytes(p.Get(eventType))
 		t.Byte(')')
 		return
 	}
-	t.Bytes(p.get(eventType))
+	t.Bytes(p.Get(eventType))
 }
 
 func (p *parser) ending() {
-	t := &p.text
-	v := p.get(result)
+	t := &p.Text
+	v := p.Get(result)
 	if len(v) == 0 {
 		return
 	}
 	t.Str(" → ")
 	t.Bytes(v)
-	if r := p.get(reason); len(r) > 0 {
+	if r := p.Get(reason); len(r) > 0 {
 		t.Str(": ")
 		t.Bytes(r)
 	}
@@ -183,12 +221,15 @@ func (p *parser) target(s *jsonscan.Scanner, n int) {
 		login = name
 	}
 	if len(login) > 0 {
-		p.text.Byte(' ')
-		p.text.Bytes(login)
+		p.Text.Byte(' ')
+		p.Text.Bytes(login)
 	}
-	e := &p.e
+	e := &p.E
 	if string(kind) == "User" && !e.Has(timeline.UserTargetName) {
 		e.Str(timeline.UserTargetName, p.held.Keep(login))
+	}
+	if string(kind) == "AppUser" && len(p.account) == 0 {
+		p.account = p.held.Keep(login)
 	}
 	e.Put("okta.target.id", p.held.Keep(id))
 	e.Put("okta.target.type", p.held.Keep(kind))

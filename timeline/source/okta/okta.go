@@ -21,8 +21,17 @@ type Source struct{}
 func (Source) Name() string { return "okta" }
 
 // Sniff implements timeline.Source. The members at the top decide, whatever the
-// event holds.
+// event holds; of what a shipper wrapped those in it.
 func (Source) Sniff(head []byte, _ string) int {
+	if inner := members.Shipped(head); inner != nil {
+		if n := sniff(inner); n > 0 {
+			return n
+		}
+	}
+	return sniff(head)
+}
+
+func sniff(head []byte) int {
 	met := members.Head(head, wraps, "uuid", "published", "eventType", "actor", "displayMessage")
 	uuid, published, kind, actor, said := met[0], met[1], met[2], met[3], met[4]
 	hook := members.Head(head, nil, "eventType", "cloudEventsVersion", "source", "data", "detail", "detail-type")
@@ -42,9 +51,10 @@ var wraps = []string{"events", "value"}
 // Records implements timeline.Source.
 func (Source) Records(ctx context.Context, r io.Reader) iter.Seq2[timeline.Record, error] {
 	return framing.JSON{Members: wraps, Wraps: func(line []byte) bool {
-		return bytes.Contains(line[:min(len(line), 512)], []byte(`"events"`))
+		head := line[:min(len(line), 512)]
+		return bytes.Contains(head, []byte(`"events"`)) || bytes.Contains(head, []byte(`"value"`))
 	}}.Records(ctx, r)
 }
 
 // NewParser implements timeline.Source.
-func (Source) NewParser() timeline.Parser { return &parser{m: members.NewReader(table())} }
+func (Source) NewParser() timeline.Parser { return &parser{Row: members.NewRow(table())} }

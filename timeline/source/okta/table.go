@@ -30,6 +30,8 @@ const (
 	session
 	inner
 	events
+	domain
+	level
 )
 
 // at is a member of the event, which EventBridge has under detail.
@@ -57,6 +59,8 @@ var table = sync.OnceValue(func() *members.Table {
 		session:    {Path: at("authenticationContext.externalSessionId"), Name: "okta.authentication_context.external_session_id"},
 		inner:      {Path: "detail"},
 		events:     {Path: "data.events"},
+		domain:     {Path: at("securityContext.domain"), Field: timeline.SourceDomain, Name: "okta.security_context.domain"},
+		level:      {Path: at("debugContext.debugData.logOnlySecurityData.risk.level")},
 		{Path: at("client.userAgent.rawUserAgent"), Field: timeline.UserAgent},
 		{Path: at("debugContext.debugData"), Flat: "okta.debug_context.debug_data.flattened"},
 		{Path: at("debugContext.debugData.requestUri"), Field: timeline.URL, Name: "okta.debug_context.debug_data.request_uri"},
@@ -66,7 +70,6 @@ var table = sync.OnceValue(func() *members.Table {
 		{Path: at("client.geographicalContext.postalCode"), Name: "source.geo.postal_code"},
 		{Path: at("client.geographicalContext.geolocation.lat"), Name: "source.geo.location.lat"},
 		{Path: at("client.geographicalContext.geolocation.lon"), Name: "source.geo.location.lon"},
-		{Path: at("securityContext.domain"), Field: timeline.SourceDomain, Name: "okta.security_context.domain"},
 	}
 	for path := range strings.FieldsSeq(`version legacyEventType client.id client.device client.zone client.userAgent.os client.userAgent.browser
 		transaction.id transaction.type transaction.detail authenticationContext.authenticationProvider authenticationContext.credentialProvider

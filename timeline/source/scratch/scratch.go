@@ -32,6 +32,18 @@ func (t *Text) Keep(b []byte) []byte {
 	return t.Since(mark)
 }
 
+// List appends values with commas between them.
+func (t *Text) List(values [][]byte) []byte {
+	mark := len(*t)
+	for i, v := range values {
+		if i > 0 {
+			t.Byte(',')
+		}
+		t.Bytes(v)
+	}
+	return t.Since(mark)
+}
+
 // Named is a prefix and a key in which dots, which part the names of fields,
 // become underscores.
 func (t *Text) Named(prefix string, key []byte) []byte {

@@ -2,6 +2,7 @@ package sourcetest
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -17,9 +18,23 @@ func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinal
 	for _, c := range cardinality {
 		b.Logf("%s: up to %d values", c.Column, c.Values)
 	}
+	bench(b, src, log, false)
+}
+
+// BenchSkipping is Bench of a log of which some records rightly give no event.
+func BenchSkipping(b *testing.B, src timeline.Source, log []byte) {
+	b.Helper()
+	bench(b, src, log, true)
+}
+
+// wanted is how many records a second of processor time no source may be below.
+const wanted = 150_000
+
+func bench(b *testing.B, src timeline.Source, log []byte, skips bool) {
+	b.Helper()
 	b.SetBytes(int64(len(log)))
 	b.ReportAllocs()
-	events := 0
+	events, records := 0, 0
 	count := func(*timeline.Event) error { events++; return b.Context().Err() }
 	before := ProcessorTime(b)
 	for b.Loop() {
@@ -28,12 +43,16 @@ func Bench(b *testing.B, src timeline.Source, log []byte, cardinality []Cardinal
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := p.Parse(rec, count); err != nil {
+			records++
+			err := p.Parse(rec, count)
+			if skip := (*timeline.SkipError)(nil); err != nil && !(skips && errors.As(err, &skip)) {
 				b.Fatal(err)
 			}
 		}
 	}
 	used := ProcessorTime(b) - before
+	b.ReportMetric(float64(records)/used.Seconds(), "records/cpu-s")
+	b.ReportMetric(float64(records)/used.Seconds()/wanted, "x150k")
 	b.ReportMetric(float64(events)/used.Seconds(), "events/cpu-s")
 	b.ReportMetric(float64(b.N)*float64(len(log))/1e6/used.Seconds(), "MB/cpu-s")
 }

@@ -52,7 +52,9 @@ func (p *parser) traceName() {
 	call := p.call
 	for _, prefix := range []string{"sys_enter_", "sys_exit_", "sys_"} {
 		if rest, ok := bytes.CutPrefix(call, []byte(prefix)); ok {
-			call = rest
+			if string(rest) != "enter" && string(rest) != "exit" { // raw_syscalls' are of any call
+				call = rest
+			}
 			break
 		}
 	}
@@ -63,7 +65,9 @@ func (p *parser) traceName() {
 		p.is("read-file", "file", "info")
 	case "write", "pwrite64", "writev":
 		p.is("wrote-to-file", "file", "change")
-	case "security_file_permission", "security_mmap_file", "file_permission", "mmap_file":
+	case "security_file_permission", "file_permission":
+		p.permission()
+	case "security_mmap_file", "mmap_file":
 		p.is("accessed-file", "file", "access")
 	case "security_path_truncate", "truncate", "ftruncate":
 		p.is("truncated-file", "file", "change")
@@ -85,6 +89,26 @@ func (p *parser) traceName() {
 		p.is("killed-pid", "process", "end")
 	default:
 		p.netName(call)
+	}
+}
+
+// The bits of the mask that a file's permission is asked for with
+// (include/linux/fs.h).
+const (
+	mayWrite  = 0x2
+	mayRead   = 0x4
+	mayAppend = 0x8
+)
+
+// permission names what a file's permission was asked for, by the mask behind it.
+func (p *parser) permission() {
+	switch {
+	case p.mask&(mayWrite|mayAppend) != 0:
+		p.is("wrote-to-file", "file", "change")
+	case p.mask&mayRead != 0:
+		p.is("read-file", "file", "info")
+	default:
+		p.is("accessed-file", "file", "access")
 	}
 }
 

@@ -20,7 +20,10 @@ func (p *parser) arguments() {
 		return
 	}
 	for ok := s.Array(); ok; ok = s.NextElement() {
-		v, _, _ := p.argument()
+		v, n, isInt := p.argument()
+		if isInt {
+			p.mask = n
+		}
 		if len(p.args) > 0 {
 			p.args = append(p.args, ", "...)
 		}

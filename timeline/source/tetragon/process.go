@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"amber/timeline"
+	"amber/timeline/source/deeds"
+	"amber/timeline/source/scratch"
 )
 
 // process is a Process message, as far as it is the same for the event's own
@@ -210,6 +212,7 @@ func (p *parser) finish() {
 	e.Put("tetragon.args", p.args)
 	p.connect()
 	p.name()
+	e.Str(timeline.Message, deeds.Told(e, (*scratch.Text)(&p.buf)))
 	p.identify()
 }
 

@@ -26,14 +26,18 @@ func (Source) Sniff(head []byte, _ string) int {
 	}
 	rest := bytes.TrimLeft(head[1:], " \t\r\n")
 	if name, _, ok := bytes.Cut(bytes.TrimPrefix(rest, []byte(`"`)), []byte(`"`)); ok && len(rest) > 0 && rest[0] == '"' {
+		name = snakeName(nil, name)
 		switch {
-		case kinds(name) && bytes.Contains(head, []byte(`"exec_id"`)):
+		case kinds(name) && (bytes.Contains(head, []byte(`"exec_id"`)) || bytes.Contains(head, []byte(`"execId"`))):
 			return 98
 		case kinds(name):
 			return 70
 		}
 	}
 	if bytes.Contains(head, []byte(`"exec_id"`)) && bytes.Contains(head, []byte(`"process_`)) && bytes.Contains(head, []byte(`"node_name"`)) {
+		return 80
+	}
+	if bytes.Contains(head, []byte(`"execId"`)) && bytes.Contains(head, []byte(`"process`)) && bytes.Contains(head, []byte(`"nodeName"`)) {
 		return 80
 	}
 	return 0
@@ -59,18 +63,20 @@ func (Source) NewParser() timeline.Parser { return &parser{} }
 
 // parser makes events. Its buffers are used again for the next.
 type parser struct {
-	s    jsonscan.Scanner
-	ev   timeline.Event
-	buf  []byte
-	kind []byte
-	proc process
-	up   process // the parent
-	time []byte  // of the record
-	end  []byte  // of a process_exit
-	args []byte  // rendered
-	call []byte  // function_name without its prefix
-	text []byte  // the first argument that is text
-	sock socket
+	s     jsonscan.Scanner
+	ev    timeline.Event
+	buf   []byte
+	kind  []byte
+	proc  process
+	up    process // the parent
+	time  []byte  // of the record
+	end   []byte  // of a process_exit
+	args  []byte  // rendered
+	call  []byte  // function_name without its prefix
+	text  []byte  // the first argument that is text
+	mask  int64   // the last argument that is a number
+	sock  socket
+	camel []byte // a record with its names as the agent writes them
 }
 
 // Parse makes the event of a record.
@@ -78,7 +84,7 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 	if len(bytes.TrimSpace(rec.Data)) == 0 {
 		return &timeline.SkipError{Reason: timeline.Empty}
 	}
-	p.reset(rec.Data)
+	p.reset(framing.Printed(rec.Data))
 	if p.s.Kind() != '{' {
 		return reject(rec, timeline.BadSyntax, "not an object")
 	}
@@ -99,10 +105,14 @@ func (p *parser) Parse(rec timeline.Record, emit func(*timeline.Event) error) er
 }
 
 func (p *parser) reset(data []byte) {
+	if isCamel(data) {
+		p.camel = snake(p.camel[:0], data)
+		data = p.camel
+	}
 	p.s.Reset(data)
 	p.ev.Reset()
 	p.buf, p.kind, p.time, p.end, p.args, p.call = p.buf[:0], nil, nil, nil, p.args[:0], nil
-	p.text = nil
+	p.text, p.mask = nil, 0
 	p.proc, p.up, p.sock = process{}, process{}, socket{}
 	p.ev.Const(timeline.EventDataset, "cilium_tetragon.log")
 	p.ev.Const(timeline.EventProvider, "tetragon")

@@ -3,6 +3,7 @@ package tetragon
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -172,4 +173,117 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(good))*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// What a pod of Tetragon has printed is read where the user says what it is, and
+// gives the row of the record itself.
+func TestPrintedByContainer(t *testing.T) {
+	record := `{"process_exec":{"process":{"exec_id":"YQ==","pid":4109,"uid":0,"binary":"/bin/sh","start_time":"2026-04-01T08:00:01Z"}},"node_name":"n","time":"2026-04-01T08:00:01Z"}`
+	var rows []string
+	for _, line := range []string{record, "2026-04-01T08:00:01.600000001Z stdout F " + record} {
+		counts, err := sourcetest.Read(Source{}, strings.NewReader(line+"\n"), func(_ timeline.Record, e *timeline.Event) {
+			rows = append(rows, sourcetest.Dump(e))
+		})
+		if err != nil || counts.Kept != 1 {
+			t.Fatalf("%s: %+v, %v", line, counts, err)
+		}
+	}
+	if rows[0] != rows[1] {
+		t.Errorf("got %s\nwant %s", rows[1], rows[0])
+	}
+	if n := (Source{}).Sniff([]byte("2026-04-01T08:00:01.600000001Z stdout F "+record+"\n"), ""); n >= 90 {
+		t.Errorf("a container's log is taken for Tetragon's own: %d", n)
+	}
+}
+
+// camel makes names of an object what protobuf's JSON has: processExec.
+func camel(v any, labels bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, below := range v {
+			parts := strings.Split(name, "_")
+			for i := range parts {
+				if i > 0 && parts[i] != "" {
+					parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+				}
+			}
+			if !labels {
+				name = strings.Join(parts, "")
+			}
+			out[name] = camel(below, strings.HasSuffix(name, "Labels"))
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = camel(v[i], false)
+		}
+	}
+	return v
+}
+
+// What gRPC's clients print, whose names are camelCase, gives the rows that the
+// agent's own log gives.
+func TestCamelCase(t *testing.T) {
+	dump := func(log []byte) (out []string) {
+		if _, err := sourcetest.Read(Source{}, bytes.NewReader(log), func(_ timeline.Record, e *timeline.Event) {
+			out = append(out, sourcetest.Dump(e))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	var theirs, ours bytes.Buffer
+	for line := range bytes.Lines(records(t)) {
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		var v map[string]any
+		if d.Decode(&v) != nil || v["time"] == nil {
+			continue
+		}
+		a, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.MarshalIndent(camel(v, false), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What is kept as JSON has its names in another order: not compared.
+		ours.Write(append(a, '\n'))
+		theirs.Write(append(b, '\n'))
+	}
+	if n := (Source{}).Sniff(theirs.Bytes(), ""); n < 80 {
+		t.Errorf("it is not recognised: %d", n)
+	}
+	want, got := dump(ours.Bytes()), dump(theirs.Bytes())
+	if len(want) < 10 || len(want) != len(got) {
+		t.Fatalf("%d rows, want %d", len(got), len(want))
+	}
+	for i := range want {
+		a, _, _ := strings.Cut(want[i], "\n  ")
+		if b, _, _ := strings.Cut(got[i], "\n  "); a != b {
+			t.Errorf("%s\nwant %s", b, a)
+		}
+	}
+}
+
+func TestSnake(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"processExec":{"execId":"aB","podLabels":{"myApp":"x","a":{"bC":1}},"inInitTree":true}}`: `{"process_exec":{"exec_id":"aB","pod_labels":{"myApp":"x","a":{"bC":1}},"in_init_tree":true}}`,
+		`{"a" : "bC:\"", "nodeLabels":{}, "kB":["cD"]}`:                                            `{"a" : "bC:\"", "node_labels":{}, "k_b":["cD"]}`,
+		`{"aB`: `{"aB`,
+	} {
+		if got := string(snake(nil, []byte(text))); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func BenchmarkCamelCase(b *testing.B) {
+	var log bytes.Buffer
+	for i := range 5_000 {
+		fmt.Fprintf(&log, `{"processExec":{"process":{"execId":"bm9kZS0xOjE6%d","pid":%d,"uid":33,"cwd":"/srv","binary":"/bin/sh","arguments":"-c id%d","flags":"execve clone","startTime":"2026-11-22T03:10:%02d.5Z","auid":1000,"pod":{"namespace":"shop","name":"web-%d","container":{"id":"containerd://abab","name":"web","image":{"id":"registry.example/web@sha256:cd","name":"registry.example/web:1"},"startTime":"2026-11-22T03:00:00Z","pid":7},"podLabels":{"app":"web"},"workload":"web"},"parentExecId":"bm9kZS0xOjE6OQ=="},"parent":{"execId":"bm9kZS0xOjE6OQ==","pid":4000,"uid":0,"binary":"/usr/bin/php-fpm"}},"nodeName":"node-%d","time":"2026-11-22T03:10:%02d.5Z"}`+"\n", i, 1000+i, i, i%60, i%300, i%9, i%60)
+	}
+	sourcetest.Bench(b, Source{}, log.Bytes(), nil)
 }

@@ -9,23 +9,18 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
 
 	"amber/container"
 	"amber/container/containerd"
 	"amber/isolate"
+	"amber/isolate/crashtest/holding"
 	"amber/isolate/freeze"
 )
 
-func main() {
-	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { holding.Main(run) }
 
-func run(ctx context.Context, verb, caseDir, socket, text string) error {
+func run(ctx context.Context, args []string) error {
+	verb, caseDir, socket, text := args[0], args[1], args[2], args[3]
 	var c container.Container
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
@@ -41,21 +36,7 @@ func run(ctx context.Context, verb, caseDir, socket, text string) error {
 	}
 	m := freeze.New(func(container.Container) container.Freezer { return f }, freeze.Options{})
 	if verb == "release" {
-		return release(ctx, caseDir, m)
+		return holding.Release(ctx, caseDir, m)
 	}
-	p, err := m.Plan(ctx, isolate.Target{Name: c.Ref(), Containers: []container.Container{c}})
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Apply(ctx, caseDir, m, p)
-	return err
-}
-
-func release(ctx context.Context, caseDir string, m *freeze.Method) error {
-	entries, err := isolate.Load(caseDir)
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Release(ctx, entries, func(string) (isolate.Method, error) { return m, nil })
-	return err
+	return holding.Apply(ctx, caseDir, m, isolate.Target{Name: c.Ref(), Containers: []container.Container{c}})
 }

@@ -6,48 +6,29 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"amber/container"
 	cluster "amber/container/kube"
 	"amber/isolate"
+	"amber/isolate/crashtest/holding"
 	"amber/isolate/kube"
 )
 
-func main() {
-	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { holding.Main(run) }
 
-func run(ctx context.Context, verb, caseDir, kubeconfig, namespace, pod string) error {
+func run(ctx context.Context, args []string) error {
+	verb, caseDir, kubeconfig, namespace, pod := args[0], args[1], args[2], args[3], args[4]
 	api, err := cluster.New(cluster.Options{Kubeconfig: kubeconfig})
 	if err != nil {
 		return err
 	}
 	m := kube.New(api, kube.Options{CaseID: "20261122T033000Z-k3f7qa", BlockImage: true, FreezeCredentials: true, Rejoin: true})
 	if verb == "release" {
-		return release(ctx, caseDir, m)
+		return holding.Release(ctx, caseDir, m)
 	}
 	found, err := api.Find(ctx, container.Target{Scheme: "pod", Namespace: namespace, Pod: pod})
 	if err != nil {
 		return err
 	}
-	p, err := m.Plan(ctx, isolate.Target{Name: "pod/" + namespace + "/" + pod, Containers: found})
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Apply(ctx, caseDir, m, p)
-	return err
-}
-
-func release(ctx context.Context, caseDir string, m *kube.Method) error {
-	entries, err := isolate.Load(caseDir)
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Release(ctx, entries, func(string) (isolate.Method, error) { return m, nil })
-	return err
+	return holding.Apply(ctx, caseDir, m, isolate.Target{Name: "pod/" + namespace + "/" + pod, Containers: found})
 }

@@ -9,22 +9,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
 
 	"amber/container"
 	"amber/isolate"
+	"amber/isolate/crashtest/holding"
 	"amber/isolate/nft"
 )
 
-func main() {
-	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { holding.Main(run) }
 
-func run(ctx context.Context, verb, caseDir, text string) error {
+func run(ctx context.Context, args []string) error {
+	verb, caseDir, text := args[0], args[1], args[2]
 	var c container.Container
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
@@ -32,24 +27,10 @@ func run(ctx context.Context, verb, caseDir, text string) error {
 	m := nft.New(nft.Options{CaseID: "crash"})
 	switch verb {
 	case "release":
-		return release(ctx, caseDir, m)
+		return holding.Release(ctx, caseDir, m)
 	case "kill":
 		_, err := nft.KillConnections(ctx, c.PID, 0)
 		return err
 	}
-	p, err := m.Plan(ctx, isolate.Target{Name: c.Ref(), Containers: []container.Container{c}})
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Apply(ctx, caseDir, m, p)
-	return err
-}
-
-func release(ctx context.Context, caseDir string, m *nft.Method) error {
-	entries, err := isolate.Load(caseDir)
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Release(ctx, entries, func(string) (isolate.Method, error) { return m, nil })
-	return err
+	return holding.Apply(ctx, caseDir, m, isolate.Target{Name: c.Ref(), Containers: []container.Container{c}})
 }

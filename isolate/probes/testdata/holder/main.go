@@ -12,13 +12,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"amber/container"
 	"amber/isolate"
+	"amber/isolate/crashtest/holding"
 	"amber/isolate/probes"
 )
 
@@ -28,12 +27,7 @@ type input struct {
 	Exe        string
 }
 
-func main() {
-	if err := run(context.Background(), os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { holding.Main(run) }
 
 func run(ctx context.Context, args []string) error {
 	if args[0] == probes.Verb {
@@ -45,21 +39,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	m := probes.New(probes.Options{Exe: in.Exe, CaseID: "test", Pod: func(context.Context, string, string) (*corev1.Pod, error) { return &in.Pod, nil }})
 	if args[0] == "release" {
-		return release(ctx, args[1], m)
+		return holding.Release(ctx, args[1], m)
 	}
-	p, err := m.Plan(ctx, isolate.Target{Name: "pod", Containers: in.Containers})
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Apply(ctx, args[1], m, p)
-	return err
-}
-
-func release(ctx context.Context, caseDir string, m *probes.Method) error {
-	entries, err := isolate.Load(caseDir)
-	if err != nil {
-		return err
-	}
-	_, err = isolate.Release(ctx, entries, func(string) (isolate.Method, error) { return m, nil })
-	return err
+	return holding.Apply(ctx, args[1], m, isolate.Target{Name: "pod", Containers: in.Containers})
 }
