@@ -17,8 +17,12 @@ build:
 	go run ./cmd/amber man > cmd/amber/amber.8
 	go build -tags urfave_cli_no_docs -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/amber ./cmd/amber
 
+# What fails is run once more, alone, and told either way, with what it said; it
+# passes only if it passes then. See docs/decisions/second-try.md.
+GOTEST := go tool gotestsum --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test
+
 test: testbed
-	go test -timeout 20m ./... ./testdata/incidents ./testdata/harness ./testdata/fuzz
+	$(GOTEST) --format standard-quiet --packages "./... ./testdata/incidents ./testdata/harness ./testdata/fuzz" -- -timeout 20m
 
 # testbed gets the runtimes and the Kubernetes that the tests run: some 10
 # minutes the first time, nothing later.
@@ -32,8 +36,8 @@ race:
 
 # e2e runs the real binary on real runtimes, killing it at every step.
 e2e: testbed
-	go test -tags e2e -count=1 -timeout 45m -v ./testdata/e2e/
-	go test -tags e2e -count=1 -timeout 20m -v -run TestKubelet ./isolate/probes/
+	$(GOTEST) --format standard-verbose --packages ./testdata/e2e/ -- -tags e2e -count=1 -timeout 45m
+	$(GOTEST) --format standard-verbose --packages ./isolate/probes/ -- -tags e2e -count=1 -timeout 20m -run TestKubelet
 
 # harness attacks and breaks cases, SEEDS times in each way: it kills amber at
 # its steps, fills its disk, cuts its input, and changes, cuts, reorders, replays

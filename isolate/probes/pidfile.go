@@ -32,9 +32,13 @@ func self() (identity, error) {
 	return identityOf(process{PID: st.PID, Start: st.Start})
 }
 
+// identityOf gives fs.ErrNotExist of a process that is gone or about to be.
 func identityOf(p process) (identity, error) {
-	var exe unix.Stat_t
-	if err := unix.Stat(fmt.Sprintf("/proc/%d/exe", p.PID), &exe); err != nil {
+	exe, err := procfs.OfLiving(p.PID, func(id int) (exe unix.Stat_t, err error) {
+		err = unix.Stat(fmt.Sprintf("/proc/%d/exe", id), &exe)
+		return exe, err
+	})
+	if err != nil {
 		return identity{}, fmt.Errorf("looking at the executable of process %d: %w", p.PID, err)
 	}
 	return identity{process: p, Boot: procfs.BootID(), Dev: exe.Dev, Ino: exe.Ino}, nil

@@ -2,7 +2,9 @@ package probes
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -58,6 +60,9 @@ func (s *shield) alive(id identity) (string, bool) {
 		return who + " has ended: " + s.lastLine(), false
 	}
 	is, err := identityOf(id.process)
+	if errors.Is(err, fs.ErrNotExist) { // its threads are ending
+		return who + " has ended: " + s.lastLine(), false
+	}
 	if err != nil {
 		return err.Error(), false
 	}
