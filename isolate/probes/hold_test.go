@@ -52,7 +52,7 @@ func TestVerifyFindsOut(t *testing.T) {
 			id, err := readPID(sh.pidFile())
 			must(t, err)
 			must(t, unix.Kill(id.PID, unix.SIGKILL))
-			until(t, "its end", func() bool { return len(responders(t)) == 0 })
+			untilEnded(t, id.PID)
 		}, []string{"responder", "liveness"}},
 		"responder replaced": {func(t *testing.T, sh *shield) {
 			must(t, os.WriteFile(sh.pidFile(), []byte(`{"pid":1,"start":0}`), 0))

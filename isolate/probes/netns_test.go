@@ -330,6 +330,16 @@ func tables(t testing.TB, ns *netns.NS) (n int) {
 	return n
 }
 
+// untilEnded waits for the end of a process: its command line is gone before
+// all of its threads are.
+func untilEnded(t *testing.T, pid int) {
+	t.Helper()
+	until(t, "the end of the responder", func() bool {
+		st, err := procfs.ReadStat(pid)
+		return err != nil || st.Ended()
+	})
+}
+
 // responders are the running responders of this test: those whose
 // configuration is in its folder.
 func responders(t testing.TB) (found []int) {

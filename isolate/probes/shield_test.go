@@ -91,7 +91,7 @@ func TestTheResponderIsHarmless(t *testing.T) {
 	t.Logf("resident: %s", st["VmRSS"])
 	strangers(t, s)
 	s.kill()
-	until(t, "the responder to end with the pod", func() bool { return len(responders(t)) == 0 })
+	untilEnded(t, pids[0])
 	checks := verify(t, m, e, false)
 	if !strings.Contains(checks[0].Got, "ended: the pod is gone") {
 		t.Errorf("%+v", checks[0])
