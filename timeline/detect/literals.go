@@ -9,8 +9,9 @@ type literals struct {
 	texts []string
 	class [256]uint8 // of a byte; 0 is every byte that no text has
 	width int
-	next  []int32    // by state and class
+	next  []int32    // by state and class, what is then the state's place here
 	ends  [][]uint64 // by state, the hashes of the texts that end there
+	first int32      // the place from which on the states have such texts
 }
 
 func (l *literals) add(texts []string) { l.texts = append(l.texts, texts...) }
@@ -58,6 +59,7 @@ func (l *literals) build() {
 		l.ends[at] = append(l.ends[at], h)
 	}
 	l.link()
+	l.order()
 }
 
 // grow adds a state.
@@ -92,6 +94,34 @@ func (l *literals) link() {
 	}
 }
 
+// order puts the states in which no text ends before the others, and makes of
+// numbers places.
+func (l *literals) order() {
+	var list []int32
+	for _, some := range []bool{false, true} {
+		if some {
+			l.first = int32(len(list) * l.width)
+		}
+		for at := range l.ends {
+			if len(l.ends[at]) > 0 == some {
+				list = append(list, int32(at))
+			}
+		}
+	}
+	place := make([]int32, len(list))
+	for to, at := range list {
+		place[at] = int32(to * l.width)
+	}
+	next, ends := make([]int32, 0, len(l.next)), make([][]uint64, 0, len(l.ends))
+	for _, at := range list {
+		for _, to := range l.next[int(at)*l.width : (int(at)+1)*l.width] {
+			next = append(next, place[to])
+		}
+		ends = append(ends, l.ends[at])
+	}
+	l.next, l.ends = next, ends
+}
+
 // find appends the hashes of the texts that are parts of a value. A value that is
 // not ASCII may have any.
 func (l *literals) find(dst []uint64, any bool, v []byte) ([]uint64, bool) {
@@ -100,9 +130,9 @@ func (l *literals) find(dst []uint64, any bool, v []byte) ([]uint64, bool) {
 		if c >= 0x80 {
 			return dst, true
 		}
-		at = l.next[int(at)*l.width+int(l.class[c])]
-		if ends := l.ends[at]; len(ends) > 0 {
-			dst = append(dst, ends...)
+		at = l.next[at+int32(l.class[c])]
+		if at >= l.first {
+			dst = append(dst, l.ends[int(at)/l.width]...)
 		}
 	}
 	return dst, any

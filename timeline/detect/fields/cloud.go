@@ -13,11 +13,10 @@ import (
 // and underscores make no difference there.
 func (v *View) cloud(dst []detect.Value, path string) []detect.Value {
 	d := &v.doc
-	dataset := string(v.event.GetStr(timeline.EventDataset))
 	switch {
-	case strings.HasPrefix(dataset, "gcp."):
+	case strings.HasPrefix(v.dataset, "gcp."):
 		return v.entry(dst, path)
-	case dataset == "okta.system":
+	case v.dataset == "okta.system":
 		return d.like(dst, v.delivered(), path)
 	}
 	dst = d.like(dst, d.root, path) // Azure, which has some fields in two places

@@ -19,7 +19,7 @@ func (v *View) lacks(path string) bool {
 		m.sought, m.needle = true, needle(path)
 	}
 	data := v.recs[0].Data
-	switch string(v.event.GetStr(timeline.EventDataset)) {
+	switch v.dataset {
 	case "kubernetes.audit_logs":
 		if string(v.event.GetStr(timeline.CloudProvider)) == "gcp" {
 			return false // GKE has them under other names
@@ -31,7 +31,15 @@ func (v *View) lacks(path string) bool {
 	default:
 		return false
 	}
-	return m.needle != nil && !bytes.Contains(data, m.needle) && !spelled(data)
+	return m.needle != nil && !bytes.Contains(data, m.needle) && !v.spelled(data)
+}
+
+// spelled is escapedLetters of the record in hand, which is looked through once.
+func (v *View) spelled(data []byte) bool {
+	if v.looked != v.round {
+		v.looked, v.odd = v.round, escapedLetters(data)
+	}
+	return v.odd
 }
 
 // minNeedle is the shortest name that is looked for.
@@ -39,7 +47,7 @@ const minNeedle = 4
 
 // needle is what a record has that has the field, whatever the names on the way
 // to it: the object at the top that few events have, or else letters of the last
-// name. Letters alone are written in one way, or as spelled knows.
+// name. Letters alone are written in one way, or as escapedLetters knows.
 func needle(path string) []byte {
 	for _, head := range [...]string{"requestObject", "responseObject"} {
 		if rest, ok := strings.CutPrefix(path, head); ok && (rest == "" || rest[0] == '.') {
@@ -60,8 +68,8 @@ func needle(path string) []byte {
 
 func notLetter(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
 
-// spelled tells whether a text has letters written as escapes, as a name may be.
-func spelled(data []byte) bool {
+// escapedLetters tells whether a text has letters written as escapes, as a name may be.
+func escapedLetters(data []byte) bool {
 	for {
 		i := bytes.IndexByte(data, '\\')
 		if i < 0 {

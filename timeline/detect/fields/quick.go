@@ -13,8 +13,8 @@ type quickly func(*View, []detect.Value) ([]detect.Value, bool)
 // absent, which these logs never write.
 func (v *View) Quick(dst []detect.Value, path string) ([]detect.Value, bool) {
 	m := v.memos.of(path)
-	if dataset := v.event.GetStr(timeline.EventDataset); m.form != string(dataset) {
-		m.form = string(dataset)
+	if m.form != v.dataset {
+		m.form = v.dataset
 		m.quick = quickFields(m.form, path)
 	}
 	if m.quick == nil || !v.event.Has(timeline.EventAction) {
@@ -106,5 +106,5 @@ func column(f timeline.Field) quickly {
 }
 
 func named(name string) quickly {
-	return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.Column(dst, name), true }
+	return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.extra(dst, name), true }
 }

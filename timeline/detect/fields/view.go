@@ -23,18 +23,22 @@ import (
 //
 // Of the records nothing is kept beyond the next SetRecords.
 type View struct {
-	event *timeline.Event
-	recs  []timeline.Record
-	raw   []byte // the records of a joined event
-	read  bool   // the records, into doc or audit
-	form  form
-	doc   document
-	audit []auditd.Pairs // one a record
-	pairs [][]auditd.Pair
-	csv   table
-	num   []byte // numbers of columns as text
-	memos memos
-	round uint64 // of the event
+	event   *timeline.Event
+	dataset string // the last event's
+	recs    []timeline.Record
+	raw     []byte // the records of a joined event
+	read    bool   // the records, into doc or audit
+	form    form
+	doc     document
+	audit   []auditd.Pairs // one a record
+	pairs   [][]auditd.Pair
+	csv     table
+	num     []byte // numbers of columns as text
+	memos   memos
+	round   uint64 // of the event
+
+	looked uint64 // the round of odd
+	odd    bool   // the record has letters written as escapes
 }
 
 // form is how a record is read.
@@ -61,6 +65,9 @@ func (v *View) SetRecords(recs []timeline.Record) {
 func (v *View) SetEvent(e *timeline.Event) {
 	v.event, v.num = e, v.num[:0]
 	v.round++
+	if s := e.GetStr(timeline.EventDataset); v.dataset != string(s) { // the same text for one event after another
+		v.dataset = string(s)
+	}
 }
 
 // Event implements detect.View.
@@ -155,12 +162,17 @@ func (v *View) json(dst []detect.Value, path string) []detect.Value {
 
 // Column implements detect.View.
 func (v *View) Column(dst []detect.Value, name string) []detect.Value {
-	e := v.event
 	if f, ok := columns()[name]; ok {
 		return v.column(dst, f)
 	}
-	for _, x := range e.Extras() {
-		if string(x.Name) == name {
+	return v.extra(dst, name)
+}
+
+// extra is a field without a column.
+func (v *View) extra(dst []detect.Value, name string) []detect.Value {
+	extras := v.event.Extras()
+	for i := range extras {
+		if x := &extras[i]; string(x.Name) == name {
 			dst = append(dst, detect.Value{Text: x.Value})
 		}
 	}
@@ -204,7 +216,7 @@ func (v *View) parse() {
 	}
 	dataset := ""
 	if v.event != nil {
-		dataset = string(v.event.GetStr(timeline.EventDataset))
+		dataset = v.dataset
 	}
 	data := v.recs[0].Data
 	if dataset == "auditd.log" {

@@ -188,7 +188,7 @@ func join(path, rest string) string {
 // verb is that of the request; of a session the action has another name.
 func (v *View) verb(dst []detect.Value) []detect.Value {
 	n := len(dst)
-	if dst = v.Column(dst, "kubernetes.audit.verb"); len(dst) > n {
+	if dst = v.extra(dst, "kubernetes.audit.verb"); len(dst) > n {
 		return dst
 	}
 	return v.column(dst, timeline.EventAction)
