@@ -27,7 +27,7 @@ test: testbed
 # testbed gets the runtimes and the Kubernetes that the tests run: some 10
 # minutes the first time, nothing later.
 testbed:
-	@if [ "$$(id -u)" = 0 ]; then testdata/testbed/fetch.sh containerd1 bash docker containerd2 etcd cni criu tmux softhsm swtpm podman kubernetes minio registry; \
+	@if [ "$$(id -u)" = 0 ]; then testdata/testbed/fetch.sh containerd1 bash docker containerd2 etcd cni criu tmux softhsm swtpm nft podman kubernetes minio registry; \
 	else echo "testbed: without root the privileged tests say what they skip"; fi
 
 race: export CGO_ENABLED := 1

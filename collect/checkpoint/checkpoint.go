@@ -154,8 +154,10 @@ func (r *run) take(ctx context.Context) (err error) {
 	}()
 	done, failed := r.call(ctx, spool)
 	r.rec.Left = done.Left
-	text, err := r.keepLog(done.Log)
-	if err != nil {
+	text, err := r.keepLog(done.Log, failed)
+	if errors.Is(err, errNoLog) {
+		failed = fmt.Errorf("%w (%w)", failed, err)
+	} else if err != nil {
 		return err
 	}
 	if failed == nil {

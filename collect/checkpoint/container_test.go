@@ -244,9 +244,10 @@ func TestConnection(t *testing.T) {
 // tables are the nftables of the container's network namespace.
 func tables(t *testing.T, c container.Container) string {
 	t.Helper()
-	out, err := exec.Command("nsenter", "--net", "--target", strconv.Itoa(c.PID), "nft", "list", "ruleset").CombinedOutput()
+	must(t, testbed.Fetch("nft"))
+	out, err := exec.Command("nsenter", "--net", "--target", strconv.Itoa(c.PID), testbed.NFT(), "list", "ruleset").CombinedOutput()
 	if err != nil {
-		t.Logf("nft: %v\n%s", err, out)
+		t.Errorf("nft: %v\n%s", err, out)
 	}
 	return string(out)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,12 +26,19 @@ func named(name, suffix string) string {
 	return strings.TrimSuffix(name, ext) + suffix + ext
 }
 
-// keepLog adds CRIU's log, and gives its text.
-func (r *run) keepLog(path string) ([]byte, error) {
+// errNoLog says that a try failed before CRIU wrote its log: that is no miss
+// beside the try's own.
+var errNoLog = errors.New("CRIU left no log")
+
+// keepLog adds CRIU's log, and gives its text. failed is what became of the try.
+func (r *run) keepLog(path string, failed error) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
 	f, size, err := openPlain(path)
+	if failed != nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoLog
+	}
 	if err != nil {
 		return nil, r.sink.Miss(named(logName, r.suffix), fmt.Errorf("CRIU's log: %w", err))
 	}

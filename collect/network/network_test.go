@@ -21,6 +21,7 @@ import (
 	"amber/collect/collecttest"
 	"amber/container"
 	"amber/evidence/record"
+	"amber/testdata/testbed"
 
 	"golang.org/x/sys/unix"
 )
@@ -369,7 +370,10 @@ func TestNFTablesAndConntrack(t *testing.T) {
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	inside(t, pid, "nft", "-f", rules)
+	if err := testbed.Fetch("nft"); err != nil {
+		t.Fatal(err)
+	}
+	inside(t, pid, testbed.NFT(), "-f", rules)
 	if _, err := exec.Command("nsenter", "-n", "-t", fmt.Sprint(pid), "sh", "-c", "echo x >/dev/tcp/127.0.0.1/4444").CombinedOutput(); err != nil {
 		inside(t, pid, "bash", "-c", "echo x >/dev/tcp/127.0.0.1/4444")
 	}

@@ -16,6 +16,7 @@ import (
 	"amber/container/netns"
 	"amber/isolate"
 	"amber/isolate/isolatetest"
+	"amber/testdata/testbed"
 )
 
 // inside runs f as a process with every power over a node's namespace would.
@@ -179,10 +180,8 @@ func TestVerifySees(t *testing.T) {
 // nft runs the command of that name, which stands for anybody else.
 func nft(t *testing.T, args ...string) {
 	t.Helper()
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("nft is not installed")
-	}
-	if out, err := exec.Command("nft", args...).CombinedOutput(); err != nil {
+	must(t, testbed.Fetch("nft"))
+	if out, err := exec.Command(testbed.NFT(), args...).CombinedOutput(); err != nil {
 		t.Fatalf("nft %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }

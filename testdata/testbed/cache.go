@@ -26,6 +26,7 @@ const (
 	tmuxDir        = "tmux-3.3a"
 	softHSMDir     = "softhsm-2.6.1"
 	swtpmDir       = "swtpm-0.7.1"
+	nftDir         = "nft-1.0.6"
 	minioDir       = "minio-20260212"
 	registryDir    = "registry-3.1.2"
 )
@@ -49,7 +50,7 @@ func Source() string {
 }
 
 // Fetch gets what is not cached yet: "containerd1", "containerd2", "docker",
-// "bash", "kubernetes", "etcd", "cni", "criu", "auditd", "tmux", "podman", "podman-trixie", "criu-sid", "minio", "registry", "softhsm", "swtpm".
+// "bash", "kubernetes", "etcd", "cni", "criu", "auditd", "tmux", "podman", "podman-trixie", "criu-sid", "minio", "registry", "softhsm", "swtpm", "nft".
 func Fetch(what ...string) error {
 	script := os.Getenv("AMBER_TESTBED_FETCH")
 	if script == "" {
@@ -73,5 +74,11 @@ func SoftHSM() string { return filepath.Join(CacheDir(), softHSMDir) }
 
 // SWTPM is the program of a TPM in software.
 func SWTPM() string { return filepath.Join(binDir(swtpmDir), "swtpm") }
+
+// BusyboxProgram is the static program, which containerd1 comes with.
+func BusyboxProgram() string { return filepath.Join(binDir(containerd1Dir), "busybox") }
+
+// NFT is the program nft.
+func NFT() string { return filepath.Join(binDir(nftDir), "nft") }
 
 func binDir(name string) string { return filepath.Join(CacheDir(), name, "bin") }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # fetch.sh [containerd1] [containerd2] [docker] [bash]     (without an argument: these)
-# fetch.sh [kubernetes] [etcd] [cni] [criu] [auditd] [minio] [registry] [tmux] [podman] [softhsm] [swtpm]
+# fetch.sh [kubernetes] [etcd] [cni] [criu] [auditd] [minio] [registry] [tmux] [podman] [softhsm] [swtpm] [nft]
 #          [criu-sid] [podman-trixie]
 #
 # Gets real container runtimes into a cache of their own, unpacked and not
@@ -20,6 +20,7 @@
 #   registry-3.1.2/bin      registry: CNCF distribution's OCI registry (built from the Go module)
 #   softhsm-2.6.1/bin, lib  pkcs11-tool, and SoftHSM's PKCS#11 module: a token in software (Debian 12)
 #   swtpm-0.7.1/bin         swtpm: a TPM in software, whose libraries are in lib beside it (Debian 12)
+#   nft-1.0.6/bin           nft, whose libraries are in lib beside it (Debian 12)
 #   tmux-3.3a/bin           tmux, which runs on the libraries beside it (Debian 12)
 #   auditd-3.0.9/bin        auditd and auditctl, whose libraries are in lib beside it (Debian 12)
 #   podman-4.3.1/bin        podman and conmon, whose libraries are in lib beside it (Debian 12)
@@ -317,6 +318,26 @@ swtpm() {
 	settle "$work" "$name"
 }
 
+# nft stands for anybody else who changes or reads tables.
+nft() {
+	name=nft-1.0.6
+	[ ! -d "$cache/$name" ] || return 0
+	say "getting nft 1.0.6"
+	new_work
+	unpack bookworm "$work" nftables libnftables1 libnftnl11 libjansson4 libedit2 libmnl0 libxtables12 libgmp10 libtinfo6 libbsd0 libmd0
+	mkdir "$work/bin" "$work/lib"
+	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
+	cp "$work/root/usr/sbin/nft" "$work/lib/nft"
+	cat >"$work/bin/nft" <<-'END'
+		#!/bin/sh
+		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
+		LD_LIBRARY_PATH=$lib exec "$lib/nft" "$@"
+	END
+	chmod 755 "$work/bin/nft"
+	wants "$work/bin/nft" 1.0.6
+	settle "$work" "$name"
+}
+
 # tmux is the terminal that the screen is tested in.
 tmux() {
 	name=tmux-3.3a
@@ -389,6 +410,7 @@ cached() {
 		tmux) dir=tmux-3.3a ;;
 		softhsm) dir=softhsm-2.6.1 ;;
 		swtpm) dir=swtpm-0.7.1 ;;
+		nft) dir=nft-1.0.6 ;;
 		podman) dir=podman-4.3.1 ;;
 		podman-trixie) dir=podman-5.4.2 ;;
 		criu-sid) dir=criu-sid ;;

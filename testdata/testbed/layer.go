@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -51,7 +50,7 @@ func entry(tw *tar.Writer, path string, mode int64, content string) error {
 // Busybox is the layer that every image of the testbed begins with: busybox
 // with its applets, users root and nobody, and the usual directories.
 func Busybox(tw *tar.Writer) error {
-	program, err := os.ReadFile(filepath.Join(binDir(containerd1Dir), "busybox"))
+	program, err := os.ReadFile(BusyboxProgram())
 	if err != nil {
 		return fmt.Errorf("reading busybox: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"amber/testdata/testbed"
 )
 
 func TestGuard(t *testing.T) {
@@ -101,9 +103,12 @@ func TestRootIsNotLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	static, err := os.ReadFile("/bin/busybox")
+	if err := testbed.Fetch("containerd1"); err != nil {
+		t.Fatal(err)
+	}
+	static, err := os.ReadFile(testbed.BusyboxProgram())
 	if err != nil {
-		t.Skipf("needs a static program: %v", err)
+		t.Fatal(err)
 	}
 	write("bin/busybox", string(static))
 	write("etc/hosts", "inside")
