@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -29,8 +30,13 @@ func (t *tally) rate(events int) float64 { return float64(events) / median(t.too
 func (b *bench) builds() error {
 	for _, l := range b.logs {
 		var reference, kept, rules, other tally
+		var found string
 		for range b.rounds {
 			if err := b.timeline(l.built, &rules, []string{l.path}, "--reference"); err != nil {
+				return err
+			}
+			var err error
+			if found, err = b.found(l.built); err != nil {
 				return err
 			}
 			if err := b.timeline(l.built, &reference, []string{l.path}, "--reference", noRules); err != nil {
@@ -49,7 +55,7 @@ func (b *bench) builds() error {
 		b.table.head(fmt.Sprintf("building, %s (events a second; median of %d)", l.name, b.rounds))
 		b.table.faster("--reference | read_json → sorted Parquet", reference.rate(b.events), other.rate(b.events), 4)
 		b.table.faster("raw file kept | the same", kept.rate(b.events), other.rate(b.events), 2)
-		b.table.line("--reference, with amber's own rules", fmt.Sprintf("%.0f k/s", rules.rate(b.events)/1e3), "", "", "")
+		b.table.line("--reference, with amber's own rules", fmt.Sprintf("%.0f k/s", rules.rate(b.events)/1e3), "", fmt.Sprintf("%.2f", median(rules.cpu).Seconds()/median(reference.cpu).Seconds()), fmt.Sprintf("≤ 1.30 of the processor time without, %s; %s", met(median(rules.cpu).Seconds() <= 1.3*median(reference.cpu).Seconds()), found))
 		for _, t := range []struct {
 			what string
 			t    *tally
@@ -87,6 +93,14 @@ func (b *bench) timeline(dir string, to *tally, paths []string, flags ...string)
 	}
 	to.add(u)
 	return nil
+}
+
+// found tells in one line what the rules found: a log full of findings says
+// little of what rules cost.
+func (b *bench) found(dir string) (string, error) {
+	out, err := exec.CommandContext(b.ctx, b.exe, "detect", "--case", dir).Output()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1], err
 }
 
 // peer has DuckDB do its part. The statement alone counts, without the start

@@ -97,10 +97,10 @@ func TestSorter(t *testing.T) {
 }
 
 // file writes records that are in order.
-func file(t testing.TB, list []record) string {
+func file(t testing.TB, list []record, kept bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hits")
-	w, err := Create(path, true)
+	w, err := Create(path, kept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func file(t testing.TB, list []record) string {
 func TestFile(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	list := naive(random(r, 20_000))
-	f, err := Open(file(t, list))
+	f, err := Open(file(t, list, true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestFile(t *testing.T) {
 // TestDamaged flips every byte of a file: it is found, or changes nothing.
 func TestDamaged(t *testing.T) {
 	list := naive(random(rand.New(rand.NewPCG(3, 3)), 60))
-	good, err := os.ReadFile(file(t, list))
+	good, err := os.ReadFile(file(t, list, true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,12 +212,14 @@ func readAll(path string, id timeline.RowID) (out []record, err error) {
 }
 
 func FuzzOpen(f *testing.F) {
-	good, err := os.ReadFile(file(f, naive(random(rand.New(rand.NewPCG(1, 1)), 20))))
-	if err != nil {
-		f.Fatal(err)
+	for _, kept := range []bool{true, false} {
+		good, err := os.ReadFile(file(f, naive(random(rand.New(rand.NewPCG(1, 1)), 20)), kept))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(good)
+		f.Add(good[len(good)-footerSize:])
 	}
-	f.Add(good)
-	f.Add(good[len(good)-footerSize:])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "f")
 		if err := os.WriteFile(path, data, 0o600); err != nil {

@@ -2,7 +2,9 @@
 // merges them. A file is
 //
 //	"AMBRHIT1"
-//	blocks    each: bytes stored, bytes plain (uint32), a zstd frame
+//	blocks    each: bytes stored, bytes plain (uint32), a zstd frame; of a
+//	          Sorter's, which are read once and removed, the bytes themselves,
+//	          told by the highest bit of what is stored
 //	rows      sorted: the first 8 bytes of a row's id, the number of a block (uint32)
 //	index     of each block: its place (uint64), its first key, its records (uint32)
 //	footer    places, numbers and checksums of the above, "AMBRHIT1"
@@ -52,6 +54,7 @@ const (
 	maxBlock   = blockSize + maxPayload + keySize + binary.MaxVarintLen64
 	rowSize    = 12
 	indexSize  = 8 + keySize + 4
+	plainBlock = 1 << 31
 	footerSize = 5*8 + 2*4 + len(magic)
 )
 

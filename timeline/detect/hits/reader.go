@@ -103,7 +103,8 @@ func (r *Reader) load(dst []byte, block int, stored *[]byte) ([]byte, error) {
 	if _, err := r.f.ReadAt(head[:], r.blocks[block].off); err != nil {
 		return dst, err
 	}
-	size, plain := int64(binary.LittleEndian.Uint32(head[:])), int(binary.LittleEndian.Uint32(head[4:]))
+	stands, plain := binary.LittleEndian.Uint32(head[:]), int(binary.LittleEndian.Uint32(head[4:]))
+	size := int64(stands &^ plainBlock)
 	if plain > maxBlock || r.blocks[block].off+8+size > r.rowsAt {
 		return dst, damaged("block %d", block)
 	}
@@ -113,6 +114,12 @@ func (r *Reader) load(dst []byte, block int, stored *[]byte) ([]byte, error) {
 	*stored = (*stored)[:size]
 	if _, err := r.f.ReadAt(*stored, r.blocks[block].off+8); err != nil {
 		return dst, err
+	}
+	if stands&plainBlock != 0 {
+		if size != int64(plain) {
+			return dst, damaged("block %d", block)
+		}
+		return append(dst, *stored...), nil
 	}
 	z, err := decoder()
 	if err != nil {

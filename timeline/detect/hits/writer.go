@@ -26,7 +26,7 @@ type Writer struct {
 	blocks []blockEntry
 	rows   []rowEntry
 	n      int64
-	rowed  bool
+	kept   bool
 }
 
 type blockEntry struct {
@@ -46,13 +46,14 @@ var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 
 var table = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
-// Create begins a file; with rows its records can be found by row.
-func Create(path string, rows bool) (*Writer, error) {
+// Create begins a file. One that is kept is compressed, and its records can be
+// found by row.
+func Create(path string, kept bool) (*Writer, error) {
 	f, err := durable.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("making a file of hits: %w", err)
 	}
-	w := &Writer{f: f, rowed: rows}
+	w := &Writer{f: f, kept: kept}
 	return w, w.write([]byte(magic))
 }
 
@@ -78,7 +79,7 @@ func (w *Writer) Add(k Key, payload []byte, rows ...timeline.RowID) error {
 	w.blocks[len(w.blocks)-1].count++
 	w.block = append(w.block, k[:]...)
 	w.block = append(binary.AppendUvarint(w.block, uint64(len(payload))), payload...)
-	if w.rowed {
+	if w.kept {
 		for _, id := range rows {
 			w.rows = append(w.rows, rowEntry{binary.LittleEndian.Uint64(id[:]), uint32(len(w.blocks) - 1)})
 		}
@@ -93,13 +94,18 @@ func (w *Writer) flush() error {
 	if len(w.block) == 0 {
 		return nil
 	}
-	z, err := encoder()
-	if err != nil {
-		return err
-	}
 	w.stored = append(w.stored[:0], 0, 0, 0, 0, 0, 0, 0, 0)
-	w.stored = z.EncodeAll(w.block, w.stored)
-	binary.LittleEndian.PutUint32(w.stored, uint32(len(w.stored)-8))
+	form := uint32(plainBlock)
+	if w.kept {
+		z, err := encoder()
+		if err != nil {
+			return err
+		}
+		w.stored, form = z.EncodeAll(w.block, w.stored), 0
+	} else {
+		w.stored = append(w.stored, w.block...)
+	}
+	binary.LittleEndian.PutUint32(w.stored, uint32(len(w.stored)-8)|form)
 	binary.LittleEndian.PutUint32(w.stored[4:], uint32(len(w.block)))
 	w.block = w.block[:0]
 	return w.write(w.stored)

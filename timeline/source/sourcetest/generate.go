@@ -104,20 +104,30 @@ func (g *generator) kube() {
 	case k < 100:
 		code = of(g, []int{403, 404, 409})
 	}
+	user, agent := g.kubeUser(namespace, pod)
 	fmt.Fprintf(g.w, `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"%s","stage":"ResponseComplete","requestURI":"%s","verb":"%s",%s,"sourceIPs":["%s"],"userAgent":"%s","objectRef":{"resource":"%s","namespace":"%s","name":"%s"%s%s,"apiVersion":"v1"},"responseStatus":{"metadata":{},"code":%d}%s,"requestReceivedTimestamp":"%s","stageTimestamp":"%s","annotations":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":"RBAC: allowed by RoleBinding \"%s/default\" of Role \"reader\" to ServiceAccount \"default/%s\""}}`+"\n",
-		g.uuid(), uri, verb, g.kubeUser(namespace, pod), g.address(), of(g, agents), resource, namespace, pod, group, sub, code, body, received.Format(stamp), received.Add(took).Format(stamp), namespace, namespace)
+		g.uuid(), uri, verb, user, g.address(), agent, resource, namespace, pod, group, sub, code, body, received.Format(stamp), received.Add(took).Format(stamp), namespace, namespace)
 }
 
-var agents = []string{
-	"kube-controller-manager/v1.36.3 (linux/amd64) kubernetes/0cd3e4f/leader-election", "kubelet/v1.36.3 (linux/amd64) kubernetes/0cd3e4f",
-	"kube-scheduler/v1.36.3 (linux/amd64) kubernetes/0cd3e4f/scheduler", "kubectl/v1.36.3 (linux/amd64) kubernetes/0cd3e4f", "Prometheus/3.5.0", "argocd-application-controller/v0.0.0 (linux/amd64)", "curl/8.14.1",
-}
-
-func (g *generator) kubeUser(namespace, pod string) string {
-	if g.r.IntN(3) == 0 {
-		return fmt.Sprintf(`"user":{"username":"user-%d","groups":["team","system:authenticated"]}`, g.pick(kubeUsers))
+// The programs of people, and of workloads. A workload's token that kubectl or
+// curl uses is an alarm: in a log in which they were mixed, each sixth event was
+// a finding.
+var (
+	tools = []string{
+		"kubectl/v1.36.3 (linux/amd64) kubernetes/0cd3e4f", "kubectl/v1.35.1 (darwin/arm64) kubernetes/7b2c1e0", "curl/8.14.1",
 	}
-	return fmt.Sprintf(`"user":{"username":"system:serviceaccount:%s:default","uid":"%s","groups":["system:serviceaccounts","system:serviceaccounts:%s","system:authenticated"],"extra":{"authentication.kubernetes.io/pod-name":["%s"]}}`, namespace, "b1d7c1f4-8d4e-4f7e-9d7a-2f6b8c0d1e2f", namespace, pod)
+	clients = []string{
+		"kube-controller-manager/v1.36.3 (linux/amd64) kubernetes/0cd3e4f/leader-election", "kubelet/v1.36.3 (linux/amd64) kubernetes/0cd3e4f",
+		"kube-scheduler/v1.36.3 (linux/amd64) kubernetes/0cd3e4f/scheduler", "Prometheus/3.5.0", "argocd-application-controller/v0.0.0 (linux/amd64)",
+	}
+)
+
+// kubeUser is somebody, and the program that speaks for them.
+func (g *generator) kubeUser(namespace, pod string) (user, agent string) {
+	if g.r.IntN(3) == 0 {
+		return fmt.Sprintf(`"user":{"username":"user-%d","groups":["team","system:authenticated"]}`, g.pick(kubeUsers)), of(g, tools)
+	}
+	return fmt.Sprintf(`"user":{"username":"system:serviceaccount:%s:default","uid":"%s","groups":["system:serviceaccounts","system:serviceaccounts:%s","system:authenticated"],"extra":{"authentication.kubernetes.io/pod-name":["%s"]}}`, namespace, "b1d7c1f4-8d4e-4f7e-9d7a-2f6b8c0d1e2f", namespace, pod), of(g, clients)
 }
 
 func (g *generator) address() string {
