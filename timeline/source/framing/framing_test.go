@@ -60,6 +60,7 @@ func TestJSON(t *testing.T) {
 		"array":            {`[{"a":1}, {"b":[2]},3,"x"]`, []string{`{"a":1}`, `{"b":[2]}`, `3`, `"x"`}},
 		"member":           {`{"kind":"List","items":[{"a":1},{"b":2}],"x":[1]}`, []string{`1{"kind":"List"}:{"a":1}`, `1{"kind":"List"}:{"b":2}`}},
 		"member first":     {"{ \"items\" : [ ] }", nil},
+		"element a line":   {"{\"items\":[\n{\"a\":1},\n{\"b\":2}\n]}\n", []string{`1{}:{"a":1}`, `1{}:{"b":2}`}},
 		"two members":      {`{"a":"b", "items":[1],"logEvents":[2]}`, []string{`1{"a":"b"}:1`, `2{"a":"b"}:2`}},
 		"member lines":     {"{\"items\":[{\"a\":1}]}\n{\"b\":2}\n", []string{`1{}:{"a":1}`, `{"b":2}`}},
 		"members of array": {`[{"items":[1]},{"items":[2]}]`, []string{`1{}:1`, `1{}:2`}},

@@ -64,13 +64,14 @@ func (j JSON) Values(ctx context.Context, text []byte) iter.Seq2[timeline.Record
 
 // byLines tells from a file's beginning whether it has one value a line: the
 // first line that begins with a brace decides, and where it is cut, as in a log
-// that was turned over in the middle of one, any other that is a whole value.
+// that was turned over in the middle of one, any other that is a whole value. A first line that opens an array at its end
+// is no line of a log.
 func byLines(head []byte, whole bool) bool {
 	first := bytes.TrimLeft(head, " \t\r\n")
 	if len(first) == 0 || first[0] != '{' && first[0] != '[' {
 		return true
 	}
-	if first[0] == '[' {
+	if first[0] == '[' || bytes.HasSuffix(bytes.TrimRight(firstLine(first), " \t\r"), []byte("[")) {
 		return false
 	}
 	for n := 0; len(first) > 0 && n < 64; n++ {
