@@ -64,8 +64,8 @@ func (j JSON) Values(ctx context.Context, text []byte) iter.Seq2[timeline.Record
 
 // byLines tells from a file's beginning whether it has one value a line: the
 // first line that begins with a brace decides, and where it is cut, as in a log
-// that was turned over in the middle of one, any other that is a whole value. A first line that opens an array at its end
-// is no line of a log.
+// that was turned over in the middle of one, any other that is a whole value. A
+// first line that opens an array at its end is no line of a log.
 func byLines(head []byte, whole bool) bool {
 	first := bytes.TrimLeft(head, " \t\r\n")
 	if len(first) == 0 || first[0] != '{' && first[0] != '[' {
