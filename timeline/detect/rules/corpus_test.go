@@ -18,6 +18,7 @@ import (
 	"amber/timeline/source/azure"
 	"amber/timeline/source/cloudtrail"
 	"amber/timeline/source/containerlog"
+	"amber/timeline/source/coredns"
 	"amber/timeline/source/falco"
 	"amber/timeline/source/gcp"
 	"amber/timeline/source/github"
@@ -36,7 +37,7 @@ var sources = map[string]timeline.Source{
 	"kube-audit": kubeaudit.Source{}, "cloudtrail": cloudtrail.Source{}, "auditd": auditd.Source{}, "tetragon": tetragon.Source{},
 	"gcp": gcp.Source{}, "azure": azure.Source{}, "okta": okta.Source{}, "github": github.Source{}, "access": access.Source(), "syslog": syslog.Source{},
 	"falco": falco.Source{}, "tracee": tracee.Source{},
-	"container-log": containerlog.Source{}, "node-log": nodelog.Source(), "osquery": osquery.Source{},
+	"container-log": containerlog.Source{}, "node-log": nodelog.Source(), "osquery": osquery.Source{}, "coredns": coredns.Source(),
 }
 
 // corpus is the records of a rule, in testdata/RULE.json: one that it matches,
