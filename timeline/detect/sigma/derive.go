@@ -1,6 +1,9 @@
 package sigma
 
 import (
+	"bytes"
+	"slices"
+	"strconv"
 	"time"
 
 	"amber/timeline"
@@ -74,8 +77,8 @@ func user(dst []detect.Value, v detect.View) []detect.Value {
 	return dst
 }
 
-// writes tells of an event of the audit log that opened a file whether it was to
-// write it: by the call's flags, or because the file was made. Other events are
+// writes tells of an event of the audit log or of Tracee that opened a file whether
+// it was to write it: by the call's flags, or because the file was made. Other events are
 // those that change a file. Room is overwritten.
 func writes(room []detect.Value, v detect.View) bool {
 	if a := v.Column(room, "event.action"); len(a) != 1 || string(a[0].Text) != "opened-file" {
@@ -83,7 +86,7 @@ func writes(room []detect.Value, v detect.View) bool {
 	}
 	call := v.Column(room, "auditd.data.syscall")
 	if len(call) == 0 {
-		return false
+		return slices.ContainsFunc(v.Column(room, "tracee.args.flags"), func(f detect.Value) bool { return writingByName(f.Text) })
 	}
 	flags := ""
 	switch string(call[0].Text) {
@@ -125,4 +128,13 @@ func writing(hex []byte) bool {
 		}
 	}
 	return n&0o103 != 0
+}
+
+// writingByName reads flags of open(2) as Tracee writes them: by their names, or
+// as a decimal number.
+func writingByName(flags []byte) bool {
+	if n, err := strconv.Atoi(string(flags)); err == nil {
+		return n&0o103 != 0
+	}
+	return bytes.Contains(flags, []byte("O_WRONLY")) || bytes.Contains(flags, []byte("O_RDWR")) || bytes.Contains(flags, []byte("O_CREAT"))
 }

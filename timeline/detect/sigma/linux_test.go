@@ -11,6 +11,7 @@ import (
 	"amber/timeline/source/auditd"
 	"amber/timeline/source/falco"
 	"amber/timeline/source/tetragon"
+	"amber/timeline/source/tracee"
 )
 
 const shell = `type=SYSCALL msg=audit(1700000000.100:1): arch=c000003e syscall=59 success=yes exit=0 a0=55 a1=66 a2=77 a3=8 items=2 ppid=800 pid=810 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="sh" exe="/usr/bin/dash" key="proc"
@@ -77,6 +78,10 @@ func TestCategories(t *testing.T) {
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("0", "CREATE"), true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("80000", "NORMAL"), false}, // to read
 		{"file_event", `Image|endswith: /cp`, auditd.Source{}, opened("2", "NORMAL"), true},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("O_WRONLY|O_CREAT"), true},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("O_RDWR"), true},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("32769"), true},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("O_RDONLY|O_LARGEFILE"), false},
 		{"network_connection", `{DestinationIp|cidr: 198.51.100.0/24, DestinationPort: 80, Initiated: 'true'}`, auditd.Source{}, connected, true},
 		{"network_connection", `Initiated: 'false'`, auditd.Source{}, connected, false},
 		{"network_connection", `Image|endswith: /dash`, auditd.Source{}, shell, false},
@@ -95,6 +100,11 @@ func TestCategories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fileOpened is Tracee's record of a file that was opened with flags.
+func fileOpened(flags string) string {
+	return `{"timestamp":1772359200123456789,"processName":"example","executable":{"path":"/usr/bin/example"},"hostName":"web-1","containerId":"","eventId":"732","eventName":"security_file_open","args":[{"name":"pathname","type":"const char*","value":"/etc/ld.so.preload"},{"name":"flags","type":"string","value":"` + flags + `"}]}` + "\n"
 }
 
 // A rule on the audit log means one record of the event.

@@ -275,7 +275,7 @@ func fileEvent() []target {
 		{"falco.alerts", category{"falco.alerts"}, []gate{changed}},
 		{"strace", category{"strace"}, []gate{changed}},
 		{"sysdig.event", category{"sysdig.event"}, []gate{changed}},
-		{"tracee.event", category{"tracee.event"}, []gate{changed}},
+		{"tracee.event", category{"tracee.event"}, []gate{changed.or("opened-file"), {written, nil}}},
 	}
 }
 
