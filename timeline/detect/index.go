@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"amber/timeline"
 )
 
 // index is the rules of one dataset by the values that they require. Each stands
@@ -19,8 +21,10 @@ type index struct {
 type indexField struct {
 	name   string
 	column bool
-	quick  bool      // it is had without reading the record
-	parts  *literals // of a field by whose parts rules are indexed; else nil
+	quick  bool           // it is had without reading the record
+	direct bool           // it is the text of a column of every whole event
+	text   timeline.Field // that column
+	parts  *literals      // of a field by whose parts rules are indexed; else nil
 	rules  map[uint64][]int32
 	all    []int32
 }
@@ -61,6 +65,17 @@ var quickNames = map[string][]string{
 	"falco.alerts": {"rule"},
 }
 
+// TextColumns are fields of an audit log's records that stand as they are in a
+// column of text.
+var TextColumns = map[string]timeline.Field{
+	"objectRef.resource":        timeline.OrchestratorResourceType,
+	"objectRef.namespace":       timeline.OrchestratorNamespace,
+	"user.username":             timeline.UserName,
+	"impersonatedUser.username": timeline.UserEffectiveName,
+	"userAgent":                 timeline.UserAgent,
+	"requestURI":                timeline.URL,
+}
+
 // Quick tells whether a field of a dataset's records can be had without reading
 // them.
 func Quick(dataset, path string) bool { return slices.Contains(quickNames[dataset], path) }
@@ -69,6 +84,12 @@ func Quick(dataset, path string) bool { return slices.Contains(quickNames[datase
 func QuickFields(dataset string) []string { return slices.Clone(quickNames[dataset]) }
 
 func (f *indexField) read(dst []Value, v View) []Value {
+	if e := v.Event(); f.direct && e.Has(timeline.EventAction) { // else it was made of its dataset alone
+		if e.Has(f.text) {
+			dst = append(dst, Value{Text: e.GetStr(f.text)})
+		}
+		return dst
+	}
 	if f.column {
 		return v.Column(dst, f.name)
 	}
@@ -136,7 +157,14 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 	if !ok {
 		at = len(x.fields)
 		numbers[k] = at
-		x.fields = append(x.fields, indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]int32{}})
+		f := indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]int32{}}
+		if k.column {
+			f.text, f.direct = timeline.FieldByName(k.name)
+			f.direct = f.direct && f.text.Kind() == timeline.Keyword
+		} else if dataset == "kubernetes.audit_logs" {
+			f.text, f.direct = TextColumns[k.name]
+		}
+		x.fields = append(x.fields, f)
 		if k.part {
 			x.fields[at].parts = &literals{}
 		}

@@ -38,21 +38,12 @@ func quickFields(dataset, path string) quickly { // detect.Quick has the same li
 }
 
 func quickAudit(path string) quickly {
+	if f, ok := detect.TextColumns[path]; ok {
+		return column(f)
+	}
 	switch path {
 	case "verb":
 		return func(v *View, dst []detect.Value) ([]detect.Value, bool) { return v.verb(dst), true }
-	case "objectRef.resource":
-		return column(timeline.OrchestratorResourceType)
-	case "objectRef.namespace":
-		return column(timeline.OrchestratorNamespace)
-	case "user.username":
-		return column(timeline.UserName)
-	case "impersonatedUser.username":
-		return column(timeline.UserEffectiveName)
-	case "userAgent":
-		return column(timeline.UserAgent)
-	case "requestURI":
-		return column(timeline.URL)
 	case "responseStatus.code":
 		return column(timeline.HTTPStatus)
 	case "objectRef.subresource", "objectRef.apiGroup", "stage", "level":
