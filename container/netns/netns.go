@@ -109,6 +109,31 @@ func Do(fd int, f func() error) error {
 	return <-done
 }
 
+// New makes a namespace that nobody is in, once f has done something in it.
+func New(f func() error) (*NS, error) {
+	type made struct {
+		ns  *NS
+		err error
+	}
+	done := make(chan made, 1)
+	onOwnThread(func() {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- made{nil, fmt.Errorf("making a network namespace: %w", err)}
+			return
+		}
+		ns, err := Open("/proc/thread-self/ns/net")
+		if err == nil {
+			if err = f(); err != nil {
+				ns.Close()
+				ns = nil
+			}
+		}
+		done <- made{ns, err}
+	})
+	m := <-done
+	return m.ns, m.err
+}
+
 // onOwnThread runs f on a thread that ends with it, so that nothing of it can
 // leak into other goroutines. The main thread never ends, and its namespaces
 // are what /proc shows as the whole process's: where the goroutine comes to

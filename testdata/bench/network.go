@@ -6,10 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"amber/container/netns"
 )
@@ -69,20 +67,6 @@ func (n *network) join(ns *netns.NS) (*node, error) {
 		addr := &netlink.Addr{IPNet: &net.IPNet{IP: k.ip.AsSlice(), Mask: net.CIDRMask(24, 32)}}
 		return errors.Join(netlink.AddrAdd(link, addr), netlink.LinkSetUp(link))
 	})
-}
-
-// newNS makes a network namespace with no process in it.
-func newNS() (ns *netns.NS, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends here
-		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-			ns, err = netns.Open("/proc/thread-self/ns/net")
-		}
-	}()
-	<-done
-	return ns, err
 }
 
 // udp makes a socket in a node, bound to a port of its address.

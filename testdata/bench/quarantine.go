@@ -39,7 +39,7 @@ func (b *bench) quarantine() error {
 	for i := range 4 { // the container, its peer, and two others of the host
 		ns := inside
 		if i > 0 {
-			if ns, err = newNS(); err != nil {
+			if ns, err = netns.New(func() error { return nil }); err != nil {
 				return err
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -79,7 +78,7 @@ func (k *Kubernetes) newPeer(more ...netip.Addr) (*Peer, error) {
 	}
 	p.n.addrs = append([]netip.Addr{p.Addr4, p.Addr6}, more...)
 	var err error
-	if p.NS, err = newNetNS(); err != nil {
+	if p.NS, err = netns.New(func() error { return nil }); err != nil {
 		return nil, err
 	}
 	if err := p.connect(); err != nil {
@@ -88,26 +87,6 @@ func (k *Kubernetes) newPeer(more ...netip.Addr) (*Peer, error) {
 	}
 	p.Routed6 = forwards6(k.Bridge) && forwards6(p.Link)
 	return p, nil
-}
-
-// newNetNS makes a network namespace that nobody is in.
-func newNetNS() (*netns.NS, error) {
-	type result struct {
-		ns  *netns.NS
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- result{nil, fmt.Errorf("making a network namespace: %w", err)}
-			return
-		}
-		ns, err := netns.Open("/proc/thread-self/ns/net")
-		done <- result{ns, err}
-	}()
-	r := <-done
-	return r.ns, r.err
 }
 
 // connect joins the peer to the node by a pair of links, and routes both ways.

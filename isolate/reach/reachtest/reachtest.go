@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -26,38 +25,12 @@ func NewNS(t testing.TB) *netns.NS {
 	if os.Geteuid() != 0 {
 		t.Skip("making network namespaces needs root")
 	}
-	c := make(chan made)
-	go unshare(c)
-	m := <-c
-	if m.err != nil {
-		t.Fatal(m.err)
+	ns, err := netns.New(func() error { return up("lo") })
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(m.ns.Close)
-	return m.ns
-}
-
-type made struct {
-	ns  *netns.NS
-	err error
-}
-
-// unshare makes a namespace on a thread that ends with it. The main thread is
-// left alone: its namespace is what /proc shows as the whole process's.
-func unshare(c chan<- made) {
-	runtime.LockOSThread() // unlocked on the main thread only
-	if unix.Gettid() == os.Getpid() {
-		defer runtime.UnlockOSThread()
-		inner := make(chan made)
-		go unshare(inner)
-		c <- <-inner
-		return
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		c <- made{err: err}
-		return
-	}
-	ns, err := netns.Open("/proc/thread-self/ns/net")
-	c <- made{ns, errors.Join(err, up("lo"))}
+	t.Cleanup(ns.Close)
+	return ns
 }
 
 // Host is the namespace that the test is in.
