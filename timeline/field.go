@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"fmt"
+	"sync"
 	"unsafe"
 )
 
@@ -180,13 +181,17 @@ func (f Field) String() string {
 
 // FieldByName finds a column; names without one are in the map of the rest.
 func FieldByName(name string) (Field, bool) {
-	for f := range NumFields {
-		if fields[f].Name == name {
-			return f, true
-		}
-	}
-	return 0, false
+	f, ok := byName()[name]
+	return f, ok
 }
+
+var byName = sync.OnceValue(func() map[string]Field {
+	m := make(map[string]Field, NumFields)
+	for f := range NumFields {
+		m[f.Name()] = f
+	}
+	return m
+})
 
 // constant views a string as bytes that nobody writes to.
 func constant(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

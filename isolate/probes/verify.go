@@ -56,17 +56,13 @@ func (s *shield) responderCheck() isolate.Check {
 
 func (s *shield) alive(id identity) (string, bool) {
 	who := fmt.Sprintf("pid %d", id.PID)
-	if id.Boot != procfs.BootID() || !procfs.Alive(id.PID, id.Start) {
-		return who + " has ended: " + s.lastLine(), false
-	}
 	is, err := identityOf(id.process)
-	if errors.Is(err, fs.ErrNotExist) { // its threads are ending
+	switch {
+	case id.Boot != procfs.BootID() || !procfs.Alive(id.PID, id.Start) || errors.Is(err, fs.ErrNotExist): // the last: its threads are ending
 		return who + " has ended: " + s.lastLine(), false
-	}
-	if err != nil {
+	case err != nil:
 		return err.Error(), false
-	}
-	if is != id {
+	case is != id:
 		return who + " runs another program", false
 	}
 	var exe unix.Stat_t

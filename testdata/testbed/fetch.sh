@@ -277,6 +277,19 @@ auditd() {
 	settle "$work" "$name"
 }
 
+# with_libraries PATH makes $work/bin/NAME, which runs the program of that PATH below
+# $work/root on the libraries of $work/lib.
+with_libraries() {
+	program=${1##*/}
+	cp "$work/root/$1" "$work/lib/$program"
+	cat >"$work/bin/$program" <<-END
+		#!/bin/sh
+		lib=\$(CDPATH='' cd -- "\$(dirname -- "\$0")/../lib" && pwd)
+		LD_LIBRARY_PATH=\$lib exec "\$lib/$program" "\$@"
+	END
+	chmod 755 "$work/bin/$program"
+}
+
 # softhsm is a PKCS#11 token in software, and what makes keys in it.
 softhsm() {
 	name=softhsm-2.6.1
@@ -286,13 +299,7 @@ softhsm() {
 	unpack bookworm "$work" libsofthsm2 opensc opensc-pkcs11
 	mkdir "$work/bin" "$work/lib"
 	find "$work/root" -name 'lib*.so*' -exec cp -L {} "$work/lib/" ';'
-	cp "$work/root/usr/bin/pkcs11-tool" "$work/lib/pkcs11-tool"
-	cat >"$work/bin/pkcs11-tool" <<-'END'
-		#!/bin/sh
-		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
-		LD_LIBRARY_PATH=$lib exec "$lib/pkcs11-tool" "$@"
-	END
-	chmod 755 "$work/bin/pkcs11-tool"
+	with_libraries usr/bin/pkcs11-tool
 	printf 'directories.tokendir = %s\n' "$work/debs" >"$work/debs/conf"
 	SOFTHSM2_CONF=$work/debs/conf "$work/bin/pkcs11-tool" --module "$work/lib/libsofthsm2.so" --show-info 2>/dev/null | grep -Fq SoftHSM || die "SoftHSM's module cannot be loaded"
 	settle "$work" "$name"
@@ -307,13 +314,7 @@ swtpm() {
 	unpack bookworm "$work" swtpm swtpm-libs libtpms0 libseccomp2
 	mkdir "$work/bin" "$work/lib"
 	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
-	cp "$work/root/usr/bin/swtpm" "$work/lib/swtpm"
-	cat >"$work/bin/swtpm" <<-'END'
-		#!/bin/sh
-		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
-		LD_LIBRARY_PATH=$lib exec "$lib/swtpm" "$@"
-	END
-	chmod 755 "$work/bin/swtpm"
+	with_libraries usr/bin/swtpm
 	wants "$work/bin/swtpm" 0.7.1
 	settle "$work" "$name"
 }
@@ -327,13 +328,7 @@ nft() {
 	unpack bookworm "$work" nftables libnftables1 libnftnl11 libjansson4 libedit2 libmnl0 libxtables12 libgmp10 libtinfo6 libbsd0 libmd0
 	mkdir "$work/bin" "$work/lib"
 	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
-	cp "$work/root/usr/sbin/nft" "$work/lib/nft"
-	cat >"$work/bin/nft" <<-'END'
-		#!/bin/sh
-		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
-		LD_LIBRARY_PATH=$lib exec "$lib/nft" "$@"
-	END
-	chmod 755 "$work/bin/nft"
+	with_libraries usr/sbin/nft
 	wants "$work/bin/nft" 1.0.6
 	settle "$work" "$name"
 }
@@ -347,13 +342,7 @@ tmux() {
 	unpack bookworm "$work" tmux libevent-core-2.1-7 libtinfo6 libutempter0
 	mkdir "$work/bin" "$work/lib"
 	find "$work/root" -name 'lib*.so.*' -exec cp -L {} "$work/lib/" ';'
-	cp "$work/root/usr/bin/tmux" "$work/lib/tmux"
-	cat >"$work/bin/tmux" <<-'END'
-		#!/bin/sh
-		lib=$(CDPATH='' cd -- "$(dirname -- "$0")/../lib" && pwd)
-		LD_LIBRARY_PATH=$lib exec "$lib/tmux" "$@"
-	END
-	chmod 755 "$work/bin/tmux"
+	with_libraries usr/bin/tmux
 	"$work/bin/tmux" -V | grep -Fq 3.3a || die "tmux is not version 3.3a: $("$work/bin/tmux" -V)"
 	settle "$work" "$name"
 }

@@ -35,9 +35,11 @@ func (b *bench) builds() error {
 			if err := b.timeline(l.built, &rules, []string{l.path}, "--reference"); err != nil {
 				return err
 			}
-			var err error
-			if found, err = b.found(l.built); err != nil {
-				return err
+			if found == "" { // the rounds are alike
+				var err error
+				if found, err = b.found(l.built); err != nil {
+					return err
+				}
 			}
 			if err := b.timeline(l.built, &reference, []string{l.path}, "--reference", noRules); err != nil {
 				return err
@@ -55,7 +57,9 @@ func (b *bench) builds() error {
 		b.table.head(fmt.Sprintf("building, %s (events a second; median of %d)", l.name, b.rounds))
 		b.table.faster("--reference | read_json → sorted Parquet", reference.rate(b.events), other.rate(b.events), 4)
 		b.table.faster("raw file kept | the same", kept.rate(b.events), other.rate(b.events), 2)
-		b.table.line("--reference, with amber's own rules", fmt.Sprintf("%.0f k/s", rules.rate(b.events)/1e3), "", fmt.Sprintf("%.2f", median(rules.cpu).Seconds()/median(reference.cpu).Seconds()), fmt.Sprintf("≤ 1.30 of the processor time without, %s; %s", met(median(rules.cpu).Seconds() <= 1.3*median(reference.cpu).Seconds()), found))
+		cost := median(rules.cpu).Seconds() / median(reference.cpu).Seconds()
+		b.table.line("--reference, with amber's own rules", fmt.Sprintf("%.0f k/s", rules.rate(b.events)/1e3), "", fmt.Sprintf("%.2f", cost),
+			fmt.Sprintf("≤ 1.30 of the processor time without, %s; %s", met(cost <= 1.3), found))
 		for _, t := range []struct {
 			what string
 			t    *tally

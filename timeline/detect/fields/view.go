@@ -8,7 +8,6 @@ package fields
 import (
 	"bytes"
 	"strconv"
-	"sync"
 
 	"amber/timeline"
 	"amber/timeline/detect"
@@ -162,7 +161,7 @@ func (v *View) json(dst []detect.Value, path string) []detect.Value {
 
 // Column implements detect.View.
 func (v *View) Column(dst []detect.Value, name string) []detect.Value {
-	if f, ok := columns()[name]; ok {
+	if f, ok := timeline.FieldByName(name); ok {
 		return v.column(dst, f)
 	}
 	return v.extra(dst, name)
@@ -198,15 +197,6 @@ func (v *View) column(dst []detect.Value, f timeline.Field) []detect.Value {
 	}
 	return append(dst, detect.Value{Text: e.GetStr(f)})
 }
-
-// columns are the fields of the timeline by their names.
-var columns = sync.OnceValue(func() map[string]timeline.Field {
-	m := make(map[string]timeline.Field, timeline.NumFields)
-	for f := range timeline.NumFields {
-		m[f.Name()] = f
-	}
-	return m
-})
 
 // parse reads the records.
 func (v *View) parse() {
