@@ -12,10 +12,17 @@ import (
 // under the field of its requirements that tells most events apart and costs
 // least to read; the others of little cost are checked before the rule is asked.
 type index struct {
-	always []int32 // rules without requirements
+	always []group // rules without requirements
 	keys   []int   // of fields, under which rules stand
 	fields []indexField
-	checks [][]check // by rule
+	checks [][]check // by rule, without the one of its group
+}
+
+// group is rules that share the requirement which is checked first: of all that
+// stand under one value most are dropped by one look.
+type group struct {
+	first *check // nil where its rules have no further requirement
+	rules []int32
 }
 
 type indexField struct {
@@ -25,8 +32,8 @@ type indexField struct {
 	direct bool           // it is the text of a column of every whole event
 	text   timeline.Field // that column
 	parts  *literals      // of a field by whose parts rules are indexed; else nil
-	rules  map[uint64][]int32
-	all    []int32
+	rules  map[uint64][]group
+	all    []group
 }
 
 // check is a further requirement: one of these hashes, or without them any value
@@ -157,7 +164,7 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 	if !ok {
 		at = len(x.fields)
 		numbers[k] = at
-		f := indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]int32{}}
+		f := indexField{name: k.name, column: k.column, quick: !k.column && Quick(dataset, k.name), rules: map[uint64][]group{}}
 		if k.column {
 			f.text, f.direct = timeline.FieldByName(k.name)
 			f.direct = f.direct && f.text.Kind() == timeline.Keyword
@@ -182,16 +189,35 @@ func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bo
 	})
 	best := slices.IndexFunc(usable, func(c check) bool { return len(c.hashes) > 0 })
 	if best < 0 {
-		x.always = append(x.always, rule)
-		x.checks[rule] = usable
+		x.always = x.join(x.always, rule, usable)
 		return
 	}
 	f := &x.fields[usable[best].field]
-	f.all = append(f.all, rule)
-	for _, h := range usable[best].hashes {
-		f.rules[h] = append(f.rules[h], rule)
+	hashes := usable[best].hashes
+	usable = slices.Delete(usable, best, best+1)
+	f.all = x.join(f.all, rule, usable)
+	for _, h := range hashes {
+		f.rules[h] = x.join(f.rules[h], rule, usable)
 	}
-	x.checks[rule] = slices.Delete(usable, best, best+1)
+}
+
+// join puts a rule into the group of its first check, and keeps its others.
+func (x *index) join(groups []group, rule int32, checks []check) []group {
+	var first *check
+	if len(checks) > 0 {
+		first, x.checks[rule] = &checks[0], checks[1:]
+	}
+	at := slices.IndexFunc(groups, func(g group) bool { return first.same(g.first) })
+	if at < 0 {
+		at = len(groups)
+		groups = append(groups, group{first: first})
+	}
+	groups[at].rules = append(groups[at].rules, rule)
+	return groups
+}
+
+func (c *check) same(o *check) bool {
+	return c == o || c != nil && o != nil && c.field == o.field && slices.Equal(c.hashes, o.hashes)
 }
 
 // implied tells of a requirement that a field be there whether another asks for

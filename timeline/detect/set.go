@@ -93,22 +93,28 @@ func (ev *Evaluator) Match(v View, hit func(rule int32, m Matcher)) {
 		}
 		ev.round = 1
 	}
-	for _, rule := range x.always {
-		ev.try(v, x, rule, hit)
-	}
+	ev.groups(v, x, x.always, hit)
 	for _, at := range x.keys {
 		sl := ev.slot(v, x, at)
 		f := &x.fields[at]
 		if sl.any {
-			for _, rule := range f.all {
-				ev.try(v, x, rule, hit)
-			}
+			ev.groups(v, x, f.all, hit)
 			continue
 		}
 		for _, h := range sl.hashes {
-			for _, rule := range f.rules[h] {
-				ev.try(v, x, rule, hit)
-			}
+			ev.groups(v, x, f.rules[h], hit)
+		}
+	}
+}
+
+// groups tries the rules of those groups whose first requirement is met.
+func (ev *Evaluator) groups(v View, x *index, list []group, hit func(int32, Matcher)) {
+	for _, g := range list {
+		if g.first != nil && !g.first.met(ev.slot(v, x, g.first.field)) {
+			continue
+		}
+		for _, rule := range g.rules {
+			ev.try(v, x, rule, hit)
 		}
 	}
 }

@@ -163,10 +163,11 @@ func (s *sealer) plainPage(ch *chunk) error {
 		s.nums = append(s.nums, int64(len(v)))
 	}
 	s.body = appendDelta(s.body, s.nums)
+	s.words = s.words[:0]
 	for _, v := range s.texts {
-		s.body = append(s.body, v...)
+		s.words = append(s.words, v...)
 	}
-	return s.out.data(ch, s.body, len(s.defs))
+	return s.out.texts(ch, s.body, s.words, len(s.defs))
 }
 
 // dictPage ends a page with the numbers gathered, of a dictionary of n values.

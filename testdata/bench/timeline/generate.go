@@ -20,13 +20,13 @@ type logFile struct {
 	size  int64
 	sql   string // DuckDB's statement
 	peers []column
-	ids   int // random ids of 16 bytes that an event has among its fields
+	ids   []string // columns of random ids of 16 bytes that a record has of its own
 }
 
 // generate writes the logs and tells how they compress.
 func (b *bench) generate() error {
-	kube := &logFile{name: "kube-audit", sql: kubeSQL, peers: kubeColumns, ids: 1}
-	cloud := &logFile{name: "cloudtrail", sql: cloudSQL, peers: cloudColumns, ids: 2}
+	kube := &logFile{name: "kube-audit", sql: kubeSQL, peers: kubeColumns, ids: []string{"kubernetes.audit.auditID"}}
+	cloud := &logFile{name: "cloudtrail", sql: cloudSQL, peers: cloudColumns, ids: []string{"aws.cloudtrail.event_id", "aws.cloudtrail.request_id"}}
 	b.logs = []*logFile{kube, cloud}
 	for _, l := range b.logs {
 		l.path, l.peer, l.built = b.path(l.name+".jsonl"), b.path(l.name+".parquet"), b.path("case-"+l.name)
