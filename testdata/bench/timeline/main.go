@@ -72,7 +72,7 @@ func run(ctx context.Context, amber, parent string, events, rounds int) (err err
 	for _, step := range []struct {
 		name string
 		do   func() error
-	}{{"generate", b.generate}, {"build", b.builds}, {"both logs in one timeline", b.both}, {"compare", b.compare}, {"sizes", b.sizes}, {"queries", b.queries}} {
+	}{{"generate", b.generate}, {"build", b.builds}, {"least", b.least}, {"both logs in one timeline", b.both}, {"compare", b.compare}, {"sizes", b.sizes}, {"queries", b.queries}} {
 		fmt.Fprintf(os.Stderr, "bench: %s …", step.name)
 		at := time.Now()
 		err := step.do()
