@@ -41,6 +41,8 @@ func sniff(head []byte) int {
 		return 97
 	case time && action && actor && org:
 		return 80
+	case created && action && actor && org:
+		return 60
 	}
 	return 0
 }

@@ -39,3 +39,8 @@ func TestGitEvent(t *testing.T) {
 		t.Error(n)
 	}
 }
+
+// An entry may have created_at alone for its time.
+func TestCreatedAlone(t *testing.T) {
+	sourcetest.Holds(t, Source{}, `{"action":"repo.destroy","actor":"eve","org":"shop","repo":"shop/web","created_at":1772359200000}`, `event.action: "repo.destroy"`, "@timestamp: 1772359200000000.000")
+}
