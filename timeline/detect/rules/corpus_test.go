@@ -23,6 +23,7 @@ import (
 	"amber/timeline/source/gcp"
 	"amber/timeline/source/github"
 	"amber/timeline/source/kubeaudit"
+	"amber/timeline/source/kubeevents"
 	"amber/timeline/source/nodelog"
 	"amber/timeline/source/okta"
 	"amber/timeline/source/osquery"
@@ -34,7 +35,7 @@ import (
 // sources read the records of corpora; what else a corpus may name is a data set
 // of bundles, whose records are lines of members.
 var sources = map[string]timeline.Source{
-	"kube-audit": kubeaudit.Source{}, "cloudtrail": cloudtrail.Source{}, "auditd": auditd.Source{}, "tetragon": tetragon.Source{},
+	"kube-audit": kubeaudit.Source{}, "kube-events": kubeevents.Source{}, "cloudtrail": cloudtrail.Source{}, "auditd": auditd.Source{}, "tetragon": tetragon.Source{},
 	"gcp": gcp.Source{}, "azure": azure.Source{}, "okta": okta.Source{}, "github": github.Source{}, "access": access.Source(), "syslog": syslog.Source{},
 	"falco": falco.Source{}, "tracee": tracee.Source{},
 	"container-log": containerlog.Source{}, "node-log": nodelog.Source(), "osquery": osquery.Source{}, "coredns": coredns.Source(),

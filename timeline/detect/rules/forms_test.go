@@ -113,7 +113,7 @@ func quoted(s string) string {
 // unlogged are rules that need what GKE's log has not: the status of HTTP, who was
 // impersonated, and the address that was asked for.
 var unlogged = []string{
-	"anonymous_request_answered", "anonymous_request_refused", "base_request_forbidden", "base_request_unauthenticated", "exec_of_attack_tool",
+	"base_request_forbidden", "base_request_unauthenticated", "exec_of_attack_tool",
 	"impersonation_of_privileged", "impersonation_of_service_account", "rbac_changed_while_impersonating",
 }
 
