@@ -62,7 +62,7 @@ func gke(record string) string {
 		Verb, UserAgent string
 		User            struct{ Username string }
 		SourceIPs       []string
-		ObjectRef       struct{ Resource, Subresource, Namespace, Name string }
+		ObjectRef       struct{ Resource, Subresource, Namespace, Name, APIGroup string }
 		RequestObject   json.RawMessage
 		Annotations     map[string]string
 		ResponseStatus  struct{ Code int }
@@ -70,7 +70,7 @@ func gke(record string) string {
 	if err := json.Unmarshal([]byte(record), &e); err != nil {
 		return err.Error()
 	}
-	kind, name := e.ObjectRef.Resource, "core/v1"
+	kind, name := e.ObjectRef.Resource, cmp.Or(e.ObjectRef.APIGroup, "core")+"/v1"
 	if e.ObjectRef.Namespace != "" {
 		name += "/namespaces/" + e.ObjectRef.Namespace
 	}
