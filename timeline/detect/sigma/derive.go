@@ -77,7 +77,7 @@ func user(dst []detect.Value, v detect.View) []detect.Value {
 	return dst
 }
 
-// writes tells of an event of the audit log or of Tracee that opened a file whether
+// writes tells of an event of the audit log, Tracee or sysdig that opened a file whether
 // it was to write it: by the call's flags, or because the file was made. Other events are
 // those that change a file. Room is overwritten.
 func writes(room []detect.Value, v detect.View) bool {
@@ -86,7 +86,9 @@ func writes(room []detect.Value, v detect.View) bool {
 	}
 	call := v.Column(room, "auditd.data.syscall")
 	if len(call) == 0 {
-		return slices.ContainsFunc(v.Column(room, "tracee.args.flags"), func(f detect.Value) bool { return writingByName(f.Text) })
+		return slices.ContainsFunc(v.Column(room, "tracee.args.flags"), func(f detect.Value) bool { return writingByName(f.Text) }) ||
+			slices.ContainsFunc(v.Column(room, "sysdig.evt.info"), func(f detect.Value) bool { return writingInDetail(f.Text) }) ||
+			slices.ContainsFunc(v.Column(room, "sysdig.evt.args"), func(f detect.Value) bool { return writingInDetail(f.Text) })
 	}
 	flags := ""
 	switch string(call[0].Text) {
@@ -137,4 +139,19 @@ func writingByName(flags []byte) bool {
 		return n&0o103 != 0
 	}
 	return bytes.Contains(flags, []byte("O_WRONLY")) || bytes.Contains(flags, []byte("O_RDWR")) || bytes.Contains(flags, []byte("O_CREAT"))
+}
+
+// writingInDetail reads what sysdig says of a call that opened a file:
+// "fd=3(<f>/etc/x) name=/etc/x flags=262(O_TRUNC|O_CREAT|O_WRONLY) mode=0644".
+func writingInDetail(detail []byte) bool {
+	fd, found := bytes.CutPrefix(detail, []byte("fd="))
+	if !found {
+		_, fd, found = bytes.Cut(detail, []byte(" fd="))
+	}
+	if !found || bytes.HasPrefix(fd, []byte{'-'}) { // the call's beginning, or an error
+		return false
+	}
+	_, flags, _ := bytes.Cut(detail, []byte(" flags="))
+	flags, _, _ = bytes.Cut(flags, []byte{' '})
+	return writingByName(flags)
 }

@@ -10,6 +10,7 @@ import (
 	"amber/timeline/detect/fields"
 	"amber/timeline/source/auditd"
 	"amber/timeline/source/falco"
+	"amber/timeline/source/sysdig"
 	"amber/timeline/source/tetragon"
 	"amber/timeline/source/tracee"
 )
@@ -82,6 +83,9 @@ func TestCategories(t *testing.T) {
 		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("O_RDWR"), true},
 		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("32769"), true},
 		{"file_event", `TargetFilename: /etc/ld.so.preload`, tracee.Source{}, fileOpened("O_RDONLY|O_LARGEFILE"), false},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, sysdig.Source{}, fileDetailed("3(<f>/etc/ld.so.preload)", "262(O_TRUNC|O_CREAT|O_WRONLY)"), true},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, sysdig.Source{}, fileDetailed("3(<f>/etc/ld.so.preload)", "1(O_RDONLY)"), false},
+		{"file_event", `TargetFilename: /etc/ld.so.preload`, sysdig.Source{}, fileDetailed("-13(EACCES)", "2(O_WRONLY)"), false},
 		{"network_connection", `{DestinationIp|cidr: 198.51.100.0/24, DestinationPort: 80, Initiated: 'true'}`, auditd.Source{}, connected, true},
 		{"network_connection", `Initiated: 'false'`, auditd.Source{}, connected, false},
 		{"network_connection", `Image|endswith: /dash`, auditd.Source{}, shell, false},
@@ -100,6 +104,11 @@ func TestCategories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fileDetailed is a file that was opened, as sysdig's own format says it.
+func fileDetailed(fd, flags string) string {
+	return `{"evt.num":7,"evt.outputtime":1772359200123456789,"evt.cpu":1,"proc.name":"tee","thread.tid":812,"evt.dir":"<","evt.type":"openat","evt.info":"fd=` + fd + ` dirfd=-100(AT_FDCWD) name=/etc/ld.so.preload flags=` + flags + ` mode=0644 dev=801 ino=132 "}` + "\n"
 }
 
 // fileOpened is Tracee's record of a file that was opened with flags.

@@ -274,7 +274,7 @@ func fileEvent() []target {
 		{"cilium_tetragon.log", category{"cilium_tetragon.log"}, []gate{changed}},
 		{"falco.alerts", category{"falco.alerts"}, []gate{changed}},
 		{"strace", category{"strace"}, []gate{changed}},
-		{"sysdig.event", category{"sysdig.event"}, []gate{changed}},
+		{"sysdig.event", category{"sysdig.event"}, []gate{changed.or("opened-file"), {written, nil}}},
 		{"tracee.event", category{"tracee.event"}, []gate{changed.or("opened-file"), {written, nil}}},
 	}
 }
