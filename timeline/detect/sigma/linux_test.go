@@ -34,6 +34,10 @@ const connected = `type=SYSCALL msg=audit(1700000000.100:3): arch=c000003e sysca
 type=SOCKADDR msg=audit(1700000000.100:3): saddr=02000050C63364070000000000000000
 `
 
+// sudone is what sudo says of a command.
+const sudone = `type=USER_CMD msg=audit(1700000000.100:4): pid=900 uid=1002 auid=1002 ses=4 msg='cwd="/home/jane" cmd=63686D6F6420752B73202F62696E2F62617368 exe="/usr/bin/sudo" terminal=pts/1 res=success'
+`
+
 // spawned is a shell that a web server began, as Tetragon tells it.
 const spawned = `{"process_exec":{"process":{"exec_id":"YTox","pid":812,"uid":33,"cwd":"/var/www","binary":"/bin/sh","arguments":"-c id","flags":"execve","start_time":"2024-05-06T07:08:09.1Z"},"parent":{"exec_id":"YToy","pid":700,"uid":33,"cwd":"/","binary":"/usr/sbin/nginx","arguments":"-g daemon","start_time":"2024-05-06T07:00:00Z"}},"node_name":"n1","time":"2024-05-06T07:08:09.2Z"}
 `
@@ -75,6 +79,7 @@ func TestCategories(t *testing.T) {
 		{"process_creation, service: auditd", `Image: /usr/bin/dash`, auditd.Source{}, shell, true},
 		{"process_creation", `'@timestamp|hour': 22`, auditd.Source{}, shell, true}, // 1700000000 is 22:13:20
 		{"process_creation", `UtcTime|day: 15`, auditd.Source{}, shell, false},
+		{"process_creation", `{CommandLine: 'chmod u+s /bin/bash', LogonId: '1002'}`, auditd.Source{}, sudone, true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("241", "NORMAL"), true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("0", "CREATE"), true},
 		{"file_event", `TargetFilename|startswith: /etc/cron.d/`, auditd.Source{}, opened("80000", "NORMAL"), false}, // to read

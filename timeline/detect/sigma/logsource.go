@@ -246,7 +246,7 @@ func processCreation() []target {
 	listed := []gate{actions("executed", "added", "snapshot"), {"event.category", []string{"process"}}}
 	return []target{
 		{"amber.process", category{"amber.process"}, []gate{actions("process-started", "process-seen")}},
-		{"auditd.log", category{"auditd.log"}, executed},
+		{"auditd.log", category{"auditd.log"}, []gate{actions("executed", "ran-command")}}, // ran-command: what sudo says
 		{"cilium_tetragon.log", category{"cilium_tetragon.log"}, executed},
 		{"falco.alerts", category{"falco.alerts"}, executed},
 		{"inspektor_gadget.trace", category{"inspektor_gadget.trace"}, executed},
