@@ -55,12 +55,13 @@ func (Source) NewParser() timeline.Parser { return &parser{} }
 
 // parser makes events. Its buffers are used again for the next.
 type parser struct {
-	s    jsonscan.Scanner
-	ev   timeline.Event
-	buf  []byte
-	time []byte // as the alert has it
-	nano []byte // evt.time: nanoseconds since 1970
-	name string // what fields without a column are called after
+	s     jsonscan.Scanner
+	ev    timeline.Event
+	buf   []byte
+	time  []byte // as the alert has it
+	nano  []byte // evt.time: nanoseconds since 1970
+	dated []byte // evt.datetime, which names no zone
+	name  string // what fields without a column are called after
 	alert
 }
 
@@ -124,7 +125,7 @@ func startup(line []byte) bool {
 func (p *parser) reset(data []byte) {
 	p.s.Reset(data)
 	p.ev.Reset()
-	p.buf, p.time, p.nano, p.alert = p.buf[:0], nil, nil, alert{}
+	p.buf, p.time, p.nano, p.dated, p.alert = p.buf[:0], nil, nil, nil, alert{}
 	p.name = "falco.output_fields."
 	e := &p.ev
 	e.Const(timeline.EventDataset, "falco.alerts")
@@ -177,6 +178,15 @@ func (p *parser) clock() timeline.Reason {
 			return timeline.TimeInvalid
 		}
 		p.ev.Time = t
+		return ""
+	}
+	if len(p.nano) == 0 && len(p.dated) > 0 {
+		t, _, ok := timeline.ParseTime(p.dated)
+		if !ok {
+			return timeline.TimeInvalid
+		}
+		p.ev.Time = t
+		p.ev.AddConst(timeline.Tags, "zone-assumed")
 		return ""
 	}
 	if len(p.nano) == 0 {

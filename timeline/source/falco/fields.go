@@ -194,9 +194,15 @@ func (p *parser) evt(key, v []byte) bool {
 	switch string(key) {
 	case "evt.time", "evt.time.iso8601", "evt.rawtime", "evt.outputtime", "evt.datetime":
 		if _, ok := instant(v); !ok {
+			if string(key) == "evt.datetime" { // of whoever wrote it down, without a zone
+				p.dated = v
+			}
 			return false
 		}
 		p.nano = v
+	case "evt.datetime.s":
+		p.dated = v
+		return false
 	case "evt.type":
 		p.evtType = v
 		return false // the word for it is the action
