@@ -184,7 +184,7 @@ archiver_of_foreign_format|/usr/bin/7z a loot.7z /data
 data_destroyed|/bin/rm -rf --no-preserve-root /
 data_destroyed|/bin/rm -rf /var/lib/mysql
 data_destroyed|/bin/dd if=/dev/zero of=/dev/sda
-data_destroyed|/usr/sbin/mkfs.ext4 /dev/sdb1
+data_destroyed|/usr/sbin/mkfs.ext4 /dev/sda1
 data_destroyed|/usr/bin/shred -n 1 -z /data/x
 denial_of_service_tool|/usr/sbin/hping3 --flood -S example.com
 bandwidth_sold|/usr/local/bin/cli start accept --token x --traffmonetizer
