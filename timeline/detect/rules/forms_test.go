@@ -137,7 +137,7 @@ func TestWrapped(t *testing.T) {
 // and the name of a user where the log is not enriched.
 var unsaid = []string{
 	"shell_from_web_server", "reconnaissance_from_application", "process_from_database", "shell_behind_nsenter", "shell_by_service_user",
-	"interactive_shell_of_application", "web_user_looks_around",
+	"interactive_shell_of_application", "web_user_looks_around", "interpreter_asks_who",
 }
 
 // Every rule of processes matches as well what auditd has of the same process.
