@@ -49,6 +49,9 @@ type Event struct {
 	lists [NumFields][][]byte
 	has   [(NumFields + 63) / 64]uint64
 	extra []Extra
+
+	members []string // of the record
+	parts   [][]byte // their JSON
 }
 
 // Extra is a field that has no column of its own.
@@ -64,6 +67,7 @@ func (e *Event) Reset() {
 	e.Sub, e.ID, e.Part, e.Raw = 0, nil, 0, e.Raw[:0]
 	e.has = [len(e.has)]uint64{}
 	e.extra = e.extra[:0]
+	e.members, e.parts = nil, nil
 }
 
 // Has reports whether a field is set.
@@ -153,3 +157,19 @@ func (e *Event) GetList(f Field) [][]byte {
 
 // Extras are the fields without a column.
 func (e *Event) Extras() []Extra { return e.extra }
+
+// Members tells where members of the record lie, those at the top of what its vendor
+// calls an event: by their names their JSON, nil where it has none. Whoever asks for
+// a field of one has this much to read, and not the record. It is not stored.
+func (e *Event) Members(names []string, json [][]byte) { e.members, e.parts = names, json }
+
+// GetMember is the JSON of a member and its number among those that Members told;
+// -1 is that it did not, and the record has to be read.
+func (e *Event) GetMember(name string) (json []byte, number int) {
+	for i, n := range e.members {
+		if n == name {
+			return e.parts[i], i
+		}
+	}
+	return nil, -1
+}

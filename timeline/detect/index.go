@@ -179,13 +179,14 @@ func (x *index) field(numbers map[fieldKey]int, dataset string, k fieldKey) int 
 	return at
 }
 
-// place puts a rule under the best of its requirements: one that costs little,
-// then of the field with the most values among all rules, then with the fewest
-// values of its own. The others are checked before the rule is asked.
+// place puts a rule under the best of its requirements: one that costs little, not
+// of a field that has one of few values in every event, then of the field with the
+// most values among all rules, then with the fewest values of its own. The others
+// are checked before the rule is asked.
 func (x *index) place(rule int32, usable []check, distinct map[int]map[uint64]bool) {
 	usable = slices.DeleteFunc(slices.Clone(usable), func(c check) bool { return x.implied(c, usable) })
 	slices.SortStableFunc(usable, func(a, b check) int {
-		return cmp.Or(x.cost(a)-x.cost(b), len(distinct[b.field])-len(distinct[a.field]), x.search(a)-x.search(b), len(a.hashes)-len(b.hashes), a.field-b.field)
+		return cmp.Or(x.cost(a)-x.cost(b), x.coarse(a)-x.coarse(b), len(distinct[b.field])-len(distinct[a.field]), x.search(a)-x.search(b), len(a.hashes)-len(b.hashes), a.field-b.field)
 	})
 	best := slices.IndexFunc(usable, func(c check) bool { return len(c.hashes) > 0 })
 	if best < 0 {
@@ -237,6 +238,15 @@ func (x *index) cost(c check) int {
 		return 0
 	}
 	return 1
+}
+
+// coarse is 1 where a field tells few events apart, whatever rules ask of it.
+func (x *index) coarse(c check) int {
+	switch x.fields[c.field].name {
+	case "event.outcome", "cloud.provider", "stage", "level":
+		return 1
+	}
+	return 0
 }
 
 // search is 1 where a value is searched for its parts.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 
 	"amber/timeline"
 )
@@ -12,17 +13,17 @@ import (
 // to those matchers alone that its values allow. It may be used by several
 // goroutines, each with an Evaluator of its own.
 type Set struct {
-	Matchers     []Matcher      // sorted by id; a rule's number is its place here
-	Correlations []*Correlation // sorted by id
-	Problems     []Problem      // those of the Rules, and what is wrong among them
-	indexes      map[string]*index
+	Matchers     []Matcher                // sorted by id; a rule's number is its place here
+	Correlations []*Correlation           // sorted by id
+	Problems     []Problem                // those of the Rules, and what is wrong among them
+	indexes      map[string]func() *index // by dataset, made when its first event comes
 }
 
 // Compile makes a Set. Of rules with the same id the first by path and line is
 // used, whichever of its kind; correlations that refer to rules which are not
 // there, or to each other in a ring, are not.
 func Compile(r Rules) *Set {
-	s := &Set{Matchers: slices.Clone(r.Matchers), Problems: slices.Clone(r.Problems), indexes: map[string]*index{}}
+	s := &Set{Matchers: slices.Clone(r.Matchers), Problems: slices.Clone(r.Problems), indexes: map[string]func() *index{}}
 	slices.SortStableFunc(s.Matchers, func(a, b Matcher) int { return byID(a.Rule(), b.Rule()) })
 	s.Matchers = slices.CompactFunc(s.Matchers, func(a, b Matcher) bool { return s.twice(b.Rule(), a.Rule()) })
 	s.correlations(r.Correlations)
@@ -33,7 +34,7 @@ func Compile(r Rules) *Set {
 		}
 	}
 	for dataset, list := range wanted {
-		s.indexes[dataset] = newIndex(s, dataset, slices.Compact(list))
+		s.indexes[dataset] = sync.OnceValue(func() *index { return newIndex(s, dataset, slices.Compact(list)) })
 	}
 	return s
 }
@@ -57,6 +58,8 @@ func (s *Set) twice(kept, dropped *Rule) bool {
 // Evaluator evaluates a Set's matchers for one goroutine.
 type Evaluator struct {
 	set    *Set
+	last   string // the last event's dataset
+	under  *index // and its rules, or nil
 	values []Value
 	slots  []slot
 	seen   []uint32 // by rule, the round in which it was looked at
@@ -73,16 +76,12 @@ type slot struct {
 
 // Evaluator makes one.
 func (s *Set) Evaluator() *Evaluator {
-	most := 0
-	for _, x := range s.indexes {
-		most = max(most, len(x.fields))
-	}
-	return &Evaluator{set: s, slots: make([]slot, most), seen: make([]uint32, len(s.Matchers))}
+	return &Evaluator{set: s, seen: make([]uint32, len(s.Matchers))}
 }
 
 // Match gives each matcher that matches, and its number.
 func (ev *Evaluator) Match(v View, hit func(rule int32, m Matcher)) {
-	x := ev.set.indexes[string(v.Event().GetStr(timeline.EventDataset))]
+	x := ev.index(v.Event().GetStr(timeline.EventDataset))
 	if x == nil {
 		return
 	}
@@ -105,6 +104,21 @@ func (ev *Evaluator) Match(v View, hit func(rule int32, m Matcher)) {
 			ev.groups(v, x, f.rules[h], hit)
 		}
 	}
+}
+
+// index is the rules of a dataset, nil where it has none.
+func (ev *Evaluator) index(dataset []byte) *index {
+	if string(dataset) == ev.last {
+		return ev.under
+	}
+	ev.last, ev.under = string(dataset), nil
+	if made := ev.set.indexes[ev.last]; made != nil {
+		ev.under = made()
+		for len(ev.slots) < len(ev.under.fields) {
+			ev.slots = append(ev.slots, slot{})
+		}
+	}
+	return ev.under
 }
 
 // groups tries the rules of those groups whose first requirement is met.

@@ -30,6 +30,10 @@ func values(v detect.View, path string, column bool) string {
 	} else {
 		list = v.Values(nil, path)
 	}
+	return rendered(list)
+}
+
+func rendered(list []detect.Value) string {
 	var out []string
 	for _, x := range list {
 		out = append(out, []string{"s", "n", "b", "z", "j"}[x.Kind]+":"+string(x.Text))
@@ -171,6 +175,46 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+// TestMembers holds what is found in a member of which the event tells against the
+// record itself, over what was recorded, under each of its paths.
+func TestMembers(t *testing.T) {
+	for dir, src := range map[string]timeline.Source{"kube-audit": kubeaudit.Source{}, "cloudtrail": cloudtrail.Source{}} {
+		t.Run(dir, func(t *testing.T) {
+			told, all := 0, 0
+			each(t, dir, func(path string) {
+				f, err := os.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				err = fields.Read(src, f, func(v *fields.View) {
+					for _, p := range v.Paths() {
+						all++
+						head, _, _ := strings.Cut(p, ".")
+						if _, number := v.Event().GetMember(head); number < 0 {
+							continue
+						}
+						told++
+						if _, quick := v.Quick(nil, p); quick {
+							continue
+						}
+						if got, want := values(v, p, false), rendered(v.Slow(nil, p)); got != want {
+							t.Errorf("%s: %s is %s, and in the record %s", path, p, got, want)
+						}
+					}
+				})
+				if err != nil {
+					t.Fatal(path, err)
+				}
+			})
+			t.Logf("%d of %d paths", told, all)
+			if told < all/3 {
+				t.Error("few of the paths lead into members that are told of")
+			}
+		})
+	}
+}
+
 func each(t *testing.T, dir string, do func(path string)) {
 	t.Helper()
 	root := sourcetest.Data(t, dir)
@@ -205,11 +249,15 @@ func FuzzValues(f *testing.F) {
 			t.Errorf("%d values, then %d", len(first), len(again))
 		}
 		_ = v.Column(nil, path)
+		e.Members([]string{"m"}, [][]byte{data})
+		v.SetEvent(&e)
+		_ = v.Values(nil, "m")
+		_ = v.Values(nil, "m."+path)
 	})
 }
 
-// TestLacks asks for what an event does not have, in each order with what it has.
-func TestLacks(t *testing.T) {
+// TestAbsent asks for what an event does not have, in each order with what it has.
+func TestAbsent(t *testing.T) {
 	bare := strings.Replace(kubeEvent, `"requestObject"`, `"other"`, 1)
 	err := fields.Read(kubeaudit.Source{}, strings.NewReader(bare+"\n"+kubeEvent), func(v *fields.View) {
 		has := strings.Contains(string(v.Raw()), "requestObject")

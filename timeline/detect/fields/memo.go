@@ -25,8 +25,9 @@ type memo struct {
 	values []detect.Value
 	form   string // the dataset that quick is of
 	quick  quickly
-	sought bool   // needle is known
-	needle []byte // of lacks
+	split  bool   // head and rest are known
+	head   string // of the path: a member's name
+	rest   string
 }
 
 // maxMemos bounds the paths that are kept.

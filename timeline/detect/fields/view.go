@@ -29,15 +29,14 @@ type View struct {
 	read    bool   // the records, into doc or audit
 	form    form
 	doc     document
+	members document       // those that the event tells of
+	at      []int32        // by their numbers, where they stand in it; 0 is not yet
 	audit   []auditd.Pairs // one a record
 	pairs   [][]auditd.Pair
 	csv     table
 	num     []byte // numbers of columns as text
 	memos   memos
 	round   uint64 // of the event
-
-	looked uint64 // the round of odd
-	odd    bool   // the record has letters written as escapes
 }
 
 // form is how a record is read.
@@ -63,6 +62,8 @@ func (v *View) SetRecords(recs []timeline.Record) {
 // SetEvent says which event is looked at.
 func (v *View) SetEvent(e *timeline.Event) {
 	v.event, v.num = e, v.num[:0]
+	v.members.reset()
+	clear(v.at)
 	v.round++
 	if s := e.GetStr(timeline.EventDataset); v.dataset != string(s) { // the same text for one event after another
 		v.dataset = string(s)
@@ -88,7 +89,7 @@ func (v *View) Raw() []byte {
 }
 
 // Cut tells that the record holds more values than are looked at.
-func (v *View) Cut() bool { return v.read && v.doc.cut }
+func (v *View) Cut() bool { return v.read && v.doc.cut || v.members.cut }
 
 // Values implements detect.View.
 func (v *View) Values(dst []detect.Value, path string) []detect.Value {
@@ -104,10 +105,10 @@ func (v *View) values(dst []detect.Value, path string) []detect.Value {
 	if dst, ok := v.Quick(dst, path); ok {
 		return dst
 	}
+	if dst, ok := v.member(dst, path); ok {
+		return dst
+	}
 	if !v.read {
-		if v.lacks(path) {
-			return dst
-		}
 		v.parse()
 	}
 	switch v.form {

@@ -27,6 +27,9 @@ func (p *parser) event() {
 	p.from()
 	p.outcome()
 	p.details()
+	if !t.lake { // whose objects are strings
+		e.Members(objectNames[:], t.objects[:])
+	}
 	p.identity()
 	e.Str(timeline.Message, p.message(service))
 }

@@ -26,8 +26,21 @@ type trail struct {
 	digest         bool
 	lake           bool
 	twice          bool
+	objects        [len(objectNames)][]byte
 	seen           uint32
 }
+
+// objectNames are of those objects of the event in which rules look for what has no
+// column; trail.objects has them as they are written.
+var objectNames = [...]string{"userIdentity", "requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"}
+
+const (
+	inWho = iota
+	inRequest
+	inResponse
+	inAdditional
+	inDetails
+)
 
 type insight struct{ state, source, name, kind, code, context []byte }
 
@@ -84,16 +97,22 @@ func (t *trail) members(s *jsonscan.Scanner) {
 			t.id = s.Text()
 		case "userIdentity", "useridentity":
 			t.once(seenWho)
+			at := s.Offset()
 			t.who.read(s)
+			t.objects[inWho] = s.Since(at)
 		case "sourceIPAddress", "sourceipaddress", "sourceIpAddress":
 			t.once(seenAddress)
 			t.address = s.Text()
 		case "requestParameters", "requestparameters":
 			t.once(seenRequest)
+			at := s.Offset()
 			t.request = object(s)
+			t.objects[inRequest] = s.Since(at)
 		case "responseElements", "responseelements":
 			t.once(seenResponse)
+			at := s.Offset()
 			t.response = object(s)
+			t.objects[inResponse] = s.Since(at)
 		default:
 			t.other(s)
 		}
@@ -127,9 +146,13 @@ func (t *trail) other(s *jsonscan.Scanner) {
 	case "sessionCredentialFromConsole", "sessioncredentialfromconsole":
 		t.consoleCredential = s.Text()
 	case "additionalEventData", "additionaleventdata":
+		at := s.Offset()
 		t.additional = object(s)
+		t.objects[inAdditional] = s.Since(at)
 	case "serviceEventDetails", "serviceeventdetails":
+		at := s.Offset()
 		t.details = object(s)
+		t.objects[inDetails] = s.Since(at)
 	case "addendum":
 		t.addendum = object(s)
 	default:

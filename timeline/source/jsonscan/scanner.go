@@ -54,6 +54,14 @@ func (s *Scanner) Err() error { return s.err }
 // Offset is how far the text is read.
 func (s *Scanner) Offset() int { return s.i }
 
+// Since is the text from an Offset on to here; nothing once there was a mistake.
+func (s *Scanner) Since(offset int) []byte {
+	if s.err != nil {
+		return nil
+	}
+	return s.b[offset:s.i]
+}
+
 // End demands that nothing but white space is left.
 func (s *Scanner) End() error {
 	if s.peek(); s.i < len(s.b) {

@@ -19,6 +19,7 @@ type audit struct {
 	requestObject, responseObject    []byte
 	received, stageTime, time        []byte // time is v1beta1's and older
 	notes                            []pair
+	objects                          [len(objectNames)][]byte
 	seen                             uint32 // keys, by the bits below
 	twice                            bool   // one of them came again
 
@@ -27,6 +28,20 @@ type audit struct {
 	failure string
 	utc     bool // its times are UTC though they have no zone
 }
+
+// objectNames are of those objects of the event in which rules look for what has no
+// column; audit.objects has them as they are written.
+var objectNames = [...]string{"user", "impersonatedUser", "objectRef", "responseStatus", "requestObject", "responseObject", "annotations"}
+
+const (
+	inUser = iota
+	inActing
+	inRef
+	inStatus
+	inRequest
+	inResponse
+	inNotes
+)
 
 type user struct {
 	name, uid []byte
@@ -101,10 +116,14 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.verb = s.Text()
 		case "user":
 			a.once(seenUser)
+			at := s.Offset()
 			a.user.read(s)
+			a.objects[inUser] = s.Since(at)
 		case "impersonatedUser":
 			a.once(seenActing)
+			at := s.Offset()
 			a.acting.read(s)
+			a.objects[inActing] = s.Since(at)
 		case "sourceIPs":
 			a.once(seenIPs)
 			a.ips = texts(s, a.ips[:0])
@@ -113,16 +132,22 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.agent = s.Text()
 		case "objectRef":
 			a.once(seenRef)
+			at := s.Offset()
 			a.ref.read(s)
+			a.objects[inRef] = s.Since(at)
 		case "responseStatus":
 			a.once(seenStatus)
+			at := s.Offset()
 			a.status(s)
+			a.objects[inStatus] = s.Since(at)
 		case "requestObject":
 			a.once(seenRequest)
 			a.requestObject = s.Raw()
+			a.objects[inRequest] = a.requestObject
 		case "responseObject":
 			a.once(seenResponse)
 			a.responseObject = s.Raw()
+			a.objects[inResponse] = a.responseObject
 		case "requestReceivedTimestamp":
 			a.once(seenReceived)
 			a.received = s.Text()
@@ -131,7 +156,9 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.stageTime = s.Text()
 		case "annotations":
 			a.once(seenNotes)
+			at := s.Offset()
 			a.notes = pairs(s, a.notes[:0])
+			a.objects[inNotes] = s.Since(at)
 		case "timestamp", "time":
 			a.time = s.Text()
 		default:

@@ -19,6 +19,9 @@ func (p *parser) event() {
 	p.what()
 	p.outcome()
 	p.details()
+	if a.seen&marks != 0 { // not of GKE's, which has them elsewhere
+		e.Members(objectNames[:], a.objects[:])
+	}
 	p.tag(a.twice, "duplicate-key")
 	p.identity()
 	e.Str(timeline.Message, p.message(action))
