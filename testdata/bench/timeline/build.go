@@ -31,27 +31,17 @@ func (b *bench) builds() error {
 	for _, l := range b.logs {
 		var reference, kept, rules, other tally
 		var found string
-		for range b.rounds {
-			if err := b.timeline(l.built, &rules, []string{l.path}, "--reference"); err != nil {
-				return err
-			}
-			if found == "" { // the rounds are alike
-				var err error
-				if found, err = b.found(l.built); err != nil {
+		steps := []func() error{
+			func() error { return b.timeline(l.built, &reference, []string{l.path}, "--reference", noRules) },
+			func() error { return b.ruled(l, &rules, &found) },
+			func() error { return b.peer(l, &other) },
+			func() error { return b.kept(l, &kept) },
+		}
+		for round := range b.rounds {
+			for i := range steps { // none always comes after the same other, whose writing back it may have to bear
+				if err := steps[(i+round)%len(steps)](); err != nil {
 					return err
 				}
-			}
-			if err := b.timeline(l.built, &reference, []string{l.path}, "--reference", noRules); err != nil {
-				return err
-			}
-			if err := b.peer(l, &other); err != nil {
-				return err
-			}
-			if err := b.timeline(b.path("kept"), &kept, []string{l.path}, noRules); err != nil {
-				return err
-			}
-			if err := os.RemoveAll(b.path("kept")); err != nil {
-				return err
 			}
 		}
 		b.table.head(fmt.Sprintf("building, %s (events a second; median of %d)", l.name, b.rounds))
@@ -69,6 +59,29 @@ func (b *bench) builds() error {
 		}
 	}
 	return nil
+}
+
+// ruled builds with amber's own rules.
+func (b *bench) ruled(l *logFile, to *tally, found *string) error {
+	dir := b.path("ruled")
+	if err := b.timeline(dir, to, []string{l.path}, "--reference"); err != nil {
+		return err
+	}
+	if *found == "" { // the rounds are alike
+		var err error
+		if *found, err = b.found(dir); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// kept builds with the raw file kept.
+func (b *bench) kept(l *logFile, to *tally) error {
+	if err := b.timeline(b.path("kept"), to, []string{l.path}, noRules); err != nil {
+		return err
+	}
+	return os.RemoveAll(b.path("kept"))
 }
 
 // timeline builds a new case with the real program. The whole of the process

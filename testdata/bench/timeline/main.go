@@ -24,7 +24,7 @@ func main() {
 	amber := flag.String("amber", "../../../bin/amber", "the binary to measure")
 	dir := flag.String("dir", os.TempDir(), "where everything is put, and removed again: 8 GB for a million events of each kind")
 	events := flag.Int("events", 1_000_000, "so many Kubernetes audit events, and as many of CloudTrail")
-	rounds := flag.Int("rounds", 3, "builds of each kind, of which the median counts")
+	rounds := flag.Int("rounds", 5, "builds of each kind, of which the median counts")
 	child := flag.Bool("duckdb", false, "run the statements on standard input, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
