@@ -67,6 +67,8 @@ bench: build
 	AMBER_BENCH_ALL=1 go test -run '^$$' -bench Build -benchtime 1x ./timeline/correlate
 	@echo "the sources, one after another: records/cpu-s is of one core, x150k how many times the 150,000 that are wanted"
 	go test -p 1 -run '^$$' -bench . -benchtime 1s ./timeline/source/...
+	@echo "rules: processor time of building without, with amber's own, and with 500 others"
+	go test -run '^$$' -bench Build -benchtime 3x ./timeline/detect/findings
 	cd testdata/bench/storage && go run . -amber "$(CURDIR)/bin/amber"
 	@echo "the timeline, side by side with DuckDB: make bench-timeline (needs a C compiler)"
 
