@@ -64,11 +64,10 @@ func apart(a, b *step) int64 {
 	return max(0, a.first.Micros-b.last.Micros, b.first.Micros-a.last.Micros)
 }
 
+// spell rounds a span up to whole seconds, or minutes: within a second is the least.
 func spell(micros int64) string {
-	switch {
-	case micros < 2*minute:
-		return plural((micros+999_999)/1e6, "second", "seconds")
-	default:
-		return plural((micros+minute-1)/minute, "minute", "minutes")
+	if micros < 2*minute {
+		return plural(max(1, (micros+999_999)/1e6), "second", "seconds")
 	}
+	return plural((micros+minute-1)/minute, "minute", "minutes")
 }
