@@ -148,6 +148,25 @@ func TestTold(t *testing.T) {
 	}
 }
 
+// TestWorded: the story has words for what the bundle and the server's log show.
+func TestWorded(t *testing.T) {
+	var all strings.Builder
+	for _, s := range detected(t).sentences(t) {
+		for _, r := range s.Text {
+			all.WriteString(r.Text)
+		}
+		all.WriteByte('\n')
+	}
+	for _, want := range []string{"a client made a request in the pod ", "a process held a connection to "} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("no sentence says %q", want)
+		}
+	}
+	if strings.Contains(all.String(), " did: ") {
+		t.Errorf("something has no verb:\n%s", all.String())
+	}
+}
+
 // TestNamed: the story names who did it: the account whose token was stolen, and
 // the host of whoever stole it.
 func TestNamed(t *testing.T) {

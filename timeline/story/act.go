@@ -99,6 +99,9 @@ func actOf(v *view) act {
 	return a
 }
 
+// requesting is what a server's log tells of who asked it for something.
+var requesting = verb{"make a request", "made a request"}
+
 // verbs of actions.
 var verbs = [...]struct {
 	action string
@@ -111,6 +114,7 @@ var verbs = [...]struct {
 	{"deletecollection", verb{"delete all", "deleted all"}},
 	{"list", verb{"list", "listed"}},
 	{"watch", verb{"watch", "watched"}},
+	{"request", requesting},
 	{"connected-to", verb{"connect to", "connected to"}},
 	{"opened-file", verb{"open the file", "opened the file"}},
 	{"wrote-to-file", verb{"write to the file", "wrote to the file"}},

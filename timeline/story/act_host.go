@@ -93,6 +93,12 @@ func (a *act) found(v *view, dataset string) {
 		a.code = v.text("process.command_line")
 	case dataset == "amber.file":
 		a.object, a.kind = path, correlate.File
+	case v.text("event.action") == "connection-seen":
+		a.verb = verb{"hold a connection", "held a connection"}
+		if to := v.role(correlate.To); to.Name != "" {
+			a.verb = verb{"hold a connection to", "held a connection to"}
+			a.object, a.kind = to.Name, to.Kind
+		}
 	}
 }
 

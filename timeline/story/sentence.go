@@ -138,6 +138,8 @@ func (s *step) aim() correlate.Ref {
 
 func (s *step) subject(p *prose) {
 	switch {
+	case s.actor.Name == "" && s.verb == requesting:
+		p.say("a client")
 	case s.actor.Name == "":
 		p.say("a process")
 	default:
