@@ -80,7 +80,8 @@ func (t *trail) read(s *jsonscan.Scanner) error {
 // members scans one object. Lake writes the columns in lower case too.
 func (t *trail) members(s *jsonscan.Scanner) {
 	for ok := s.Object(); ok; ok = s.NextMember() {
-		switch string(s.Key()) {
+		key, at := s.Key(), s.Offset()
+		switch string(key) {
 		case "eventVersion", "eventversion":
 			t.version = s.Text()
 		case "eventTime", "eventtime":
@@ -97,7 +98,6 @@ func (t *trail) members(s *jsonscan.Scanner) {
 			t.id = s.Text()
 		case "userIdentity", "useridentity":
 			t.once(seenWho)
-			at := s.Offset()
 			t.who.read(s)
 			t.objects[inWho] = s.Since(at)
 		case "sourceIPAddress", "sourceipaddress", "sourceIpAddress":
@@ -105,12 +105,10 @@ func (t *trail) members(s *jsonscan.Scanner) {
 			t.address = s.Text()
 		case "requestParameters", "requestparameters":
 			t.once(seenRequest)
-			at := s.Offset()
 			t.request = object(s)
 			t.objects[inRequest] = s.Since(at)
 		case "responseElements", "responseelements":
 			t.once(seenResponse)
-			at := s.Offset()
 			t.response = object(s)
 			t.objects[inResponse] = s.Since(at)
 		default:
@@ -120,6 +118,7 @@ func (t *trail) members(s *jsonscan.Scanner) {
 }
 
 func (t *trail) other(s *jsonscan.Scanner) {
+	at := s.Offset()
 	switch string(s.LastKey()) {
 	case "awsRegion", "awsregion":
 		t.region = s.Text()
@@ -146,11 +145,9 @@ func (t *trail) other(s *jsonscan.Scanner) {
 	case "sessionCredentialFromConsole", "sessioncredentialfromconsole":
 		t.consoleCredential = s.Text()
 	case "additionalEventData", "additionaleventdata":
-		at := s.Offset()
 		t.additional = object(s)
 		t.objects[inAdditional] = s.Since(at)
 	case "serviceEventDetails", "serviceeventdetails":
-		at := s.Offset()
 		t.details = object(s)
 		t.objects[inDetails] = s.Since(at)
 	case "addendum":

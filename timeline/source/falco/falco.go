@@ -172,31 +172,21 @@ func (p *parser) top() {
 
 // clock takes the alert's own time, else that of the event behind it.
 func (p *parser) clock() timeline.Reason {
-	if len(p.time) > 0 {
-		t, _, ok := timeline.ParseTime(p.time)
-		if !ok {
-			return timeline.TimeInvalid
-		}
-		p.ev.Time = t
-		return ""
-	}
-	if len(p.nano) == 0 && len(p.dated) > 0 {
-		t, _, ok := timeline.ParseTime(p.dated)
-		if !ok {
-			return timeline.TimeInvalid
-		}
-		p.ev.Time = t
+	var ok bool
+	switch {
+	case len(p.time) > 0:
+		p.ev.Time, _, ok = timeline.ParseTime(p.time)
+	case len(p.nano) > 0:
+		p.ev.Time, ok = instant(p.nano)
+	case len(p.dated) > 0:
+		p.ev.Time, _, ok = timeline.ParseTime(p.dated)
 		p.ev.AddConst(timeline.Tags, "zone-assumed")
-		return ""
-	}
-	if len(p.nano) == 0 {
+	default:
 		return timeline.TimeMissing
 	}
-	t, ok := instant(p.nano)
 	if !ok {
 		return timeline.TimeInvalid
 	}
-	p.ev.Time = t
 	return ""
 }
 

@@ -94,7 +94,8 @@ func (a *audit) once(bit uint32) {
 // counts, as with the API server's own decoder.
 func (a *audit) read(s *jsonscan.Scanner) error {
 	for ok := s.Object(); ok; ok = s.NextMember() {
-		switch string(s.Key()) {
+		key, at := s.Key(), s.Offset()
+		switch string(key) {
 		case "kind":
 			a.kind = s.Text()
 		case "apiVersion":
@@ -116,12 +117,10 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.verb = s.Text()
 		case "user":
 			a.once(seenUser)
-			at := s.Offset()
 			a.user.read(s)
 			a.objects[inUser] = s.Since(at)
 		case "impersonatedUser":
 			a.once(seenActing)
-			at := s.Offset()
 			a.acting.read(s)
 			a.objects[inActing] = s.Since(at)
 		case "sourceIPs":
@@ -132,12 +131,10 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.agent = s.Text()
 		case "objectRef":
 			a.once(seenRef)
-			at := s.Offset()
 			a.ref.read(s)
 			a.objects[inRef] = s.Since(at)
 		case "responseStatus":
 			a.once(seenStatus)
-			at := s.Offset()
 			a.status(s)
 			a.objects[inStatus] = s.Since(at)
 		case "requestObject":
@@ -156,7 +153,6 @@ func (a *audit) read(s *jsonscan.Scanner) error {
 			a.stageTime = s.Text()
 		case "annotations":
 			a.once(seenNotes)
-			at := s.Offset()
 			a.notes = pairs(s, a.notes[:0])
 			a.objects[inNotes] = s.Since(at)
 		case "timestamp", "time":
